@@ -1,0 +1,1 @@
+"""Periodic care of the rows."""

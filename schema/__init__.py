@@ -1,0 +1,1 @@
+"""What the rows mean, and every way they change. Import from the modules, not from here."""

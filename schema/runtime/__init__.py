@@ -1,0 +1,1 @@
+"""What every process needs to reach the rows: settings, engine, retry, logging."""

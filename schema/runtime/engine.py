@@ -1,0 +1,98 @@
+"""Engines, and what every session forces whatever the server's defaults are."""
+
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from schema.runtime.addresses import DatabaseAddress
+from schema.runtime.errors import READ_ONLY, error_code
+
+CONNECT_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 30
+
+SESSION_TIMEOUT_SECONDS = 30
+"""The server ends a session that is silent for so long: a frozen process frees its locks."""
+
+POOL_RECYCLE_SECONDS = 20
+"""Less than SESSION_TIMEOUT_SECONDS, so that the pool hands out no session that was ended."""
+
+SQL_MODE = (
+    "STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+)
+
+# /*M! is read by MariaDB alone, /*!80000 by MySQL alone. MariaDB turns a long IN of a locking
+# SELECT into a temporary table unless told not to.
+SESSION = f"""SET SESSION
+    time_zone = '+00:00',
+    sql_mode = '{SQL_MODE}',
+    collation_connection = 'utf8mb4_bin',
+    innodb_lock_wait_timeout = 5,
+    lock_wait_timeout = 10,
+    wait_timeout = {SESSION_TIMEOUT_SECONDS}
+    /*!80000 , transaction_isolation = 'READ-COMMITTED' */
+    /*M! , tx_isolation = 'READ-COMMITTED', in_predicate_conversion_threshold = 0 */"""
+
+
+def create_thread_engine(address: DatabaseAddress, *, connections: int = 5) -> Engine:
+    """Return an engine on PyMySQL with at most `connections` connections."""
+    engine = create_engine(
+        address.for_threads(),
+        pool_size=connections,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "read_timeout": READ_TIMEOUT_SECONDS,
+            "write_timeout": READ_TIMEOUT_SECONDS,
+        },
+        **_POOL,
+    )
+    _force_session(engine)
+    return engine
+
+
+def create_asyncio_engine(address: DatabaseAddress, *, connections: int = 10) -> AsyncEngine:
+    """Return an engine on asyncmy with at most `connections` connections.
+
+    It has no read timeout (asyncmy stalls with one, its issue 155): callers put an
+    `asyncio.timeout` around each transaction.
+    """
+    engine = create_async_engine(
+        address.for_asyncio(),
+        pool_size=connections,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+        **_POOL,
+    )
+    _force_session(engine.sync_engine)
+    return engine
+
+
+_POOL: dict[str, Any] = {
+    "max_overflow": 0,
+    "pool_timeout": CONNECT_TIMEOUT_SECONDS,
+    "pool_recycle": POOL_RECYCLE_SECONDS,
+    "pool_pre_ping": True,
+    "pool_use_lifo": True,
+}
+
+
+def _force_session(engine: Engine) -> None:
+    event.listen(engine, "connect", _set_session)
+    event.listen(engine, "handle_error", _leave_demoted_primary)
+
+
+def _set_session(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(SESSION)
+    finally:
+        cursor.close()
+
+
+def _leave_demoted_primary(context: ExceptionContext) -> None:
+    """Drop connections to a server that became read-only: SQLAlchemy would keep them for ever."""
+    if error_code(context.original_exception) in READ_ONLY:
+        context.is_disconnect = True

@@ -1,0 +1,95 @@
+"""Settings: environment variables, read once into one frozen object."""
+
+import socket
+from functools import cache
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schema.runtime.addresses import DatabaseAddress, DatabaseAddressError
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message says which one and what it takes."""
+
+
+class Settings(BaseSettings):
+    """What Procfile platforms set. Names are those of the environment, in small letters."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    database_url: str
+    redis_url: str | None = None
+    host: str | None = None
+    port: int = Field(default=8000, ge=0, le=65535)
+    web_concurrency: int = Field(default=1, ge=1, le=256)
+    worker_concurrency: int = Field(default=10, ge=1, le=10_000)
+    worker_queues: str = "*"
+    worker_handlers: str = ""
+    worker_grace_seconds: Seconds = 25
+    reaper_interval_seconds: Seconds = 1
+    retry_backoff_seconds: float = Field(default=1, ge=0)
+    retry_backoff_max_seconds: float = Field(default=300, ge=0)
+    log_format: str = Field(default="auto", pattern="^(auto|json|text)$")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url_is_understood(cls, value: str) -> str:
+        try:
+            DatabaseAddress.parse(value)
+        except DatabaseAddressError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @model_validator(mode="after")
+    def _backoff_grows(self) -> "Settings":
+        if self.retry_backoff_max_seconds < self.retry_backoff_seconds:
+            raise ValueError(
+                "RETRY_BACKOFF_MAX_SECONDS must not be less than RETRY_BACKOFF_SECONDS"
+            )
+        return self
+
+    @property
+    def database(self) -> DatabaseAddress:
+        """Where the database is."""
+        return DatabaseAddress.parse(self.database_url)
+
+    @property
+    def handler_modules(self) -> tuple[str, ...]:
+        """Modules to import for their handlers, in the order named."""
+        return tuple(name.strip() for name in self.worker_handlers.split(",") if name.strip())
+
+    @property
+    def bind_host(self) -> str:
+        """Address that the API listens on: this machine only, unless HOST says otherwise."""
+        return self.host or "127.0.0.1"
+
+
+def host_name() -> str:
+    """Return the name under which this machine appears in `workers`."""
+    return socket.gethostname()[:255]
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process, read at the first call.
+
+    Raises SettingsError with one sentence for each variable that is missing or wrong.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]  # the fields come from the environment
+    except ValidationError as error:
+        raise SettingsError("; ".join(_sentence(dict(item)) for item in error.errors())) from None
+
+
+def _sentence(item: dict[str, object]) -> str:
+    location = item["loc"]
+    name = str(location[0]).upper() if isinstance(location, tuple) and location else ""
+    if item["type"] == "missing":
+        return f"{name} is not set"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message

@@ -1,0 +1,149 @@
+"""The states of a task, and the one table of moves between them.
+
+WHERE clauses, refusals, `allowed_actions`, the dashboard's buttons and the tests derive from
+`MOVES`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a task stands; the words of the requirement, stored as they are."""
+
+    TO_DO = "to_do"
+    IN_PROGRESS = "in_progress"
+    DONE = "done"
+    PAUSED = "paused"
+    RETRYING = "retrying"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Priority(StrEnum):
+    """Highest first; members in the order of their rank, which is also the order of the index."""
+
+    HIGH = "高"
+    MEDIUM = "中"
+    LOW = "低"
+
+
+class Stage(StrEnum):
+    """What a handler reports of a remote system while the task is in progress."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+
+
+class State(StrEnum):
+    """The requirement documents' word for how a task stands, shown beside `status`."""
+
+    READY = "READY"
+    PENDING = "PENDING"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+
+class AttemptOutcome(StrEnum):
+    """How one attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+    CRASHED = "crashed"
+    CANCELLED = "cancelled"
+    SNOOZED = "snoozed"
+    HELD = "held"
+    RELEASED = "released"
+
+
+class Verb(StrEnum):
+    """Everything that may change a task's status."""
+
+    CLAIM = "claim"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    FAIL_FOR_GOOD = "fail_for_good"
+    SNOOZE = "snooze"
+    RELEASE = "release"
+    HOLD = "hold"
+    EXPIRE = "expire"
+    START = "start"
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+    REORDER = "reorder"
+    DELETE = "delete"
+
+
+class Actor(StrEnum):
+    """Who makes a move. Machines prove a lease by its fence; people only name the task."""
+
+    WORKER = "worker"
+    REAPER = "reaper"
+    OPERATOR = "operator"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One row of the table: who may make it, from where, to where.
+
+    An empty `targets` means that the status stays as it is or the row goes.
+    """
+
+    by: Actor
+    sources: frozenset[Status]
+    targets: frozenset[Status] = frozenset()
+
+
+ANY = frozenset(Status)
+WAITING = frozenset({Status.TO_DO, Status.RETRYING})
+RUNNING = frozenset({Status.IN_PROGRESS})
+FINISHED = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
+PAUSED = frozenset({Status.PAUSED})
+
+MOVES: Mapping[Verb, Move] = {
+    Verb.CLAIM: Move(Actor.WORKER, WAITING, RUNNING),
+    Verb.SUCCEED: Move(Actor.WORKER, RUNNING, frozenset({Status.DONE})),
+    Verb.FAIL: Move(
+        Actor.WORKER, RUNNING, frozenset({Status.RETRYING, Status.FAILED, Status.CANCELLED})
+    ),
+    Verb.FAIL_FOR_GOOD: Move(Actor.WORKER, RUNNING, frozenset({Status.FAILED, Status.CANCELLED})),
+    Verb.SNOOZE: Move(Actor.WORKER, RUNNING, WAITING | {Status.CANCELLED}),
+    Verb.RELEASE: Move(Actor.WORKER, RUNNING, WAITING | {Status.CANCELLED}),
+    Verb.HOLD: Move(Actor.WORKER, RUNNING, PAUSED | {Status.CANCELLED}),
+    Verb.EXPIRE: Move(Actor.REAPER, RUNNING, WAITING | {Status.FAILED, Status.CANCELLED}),
+    Verb.START: Move(
+        Actor.OPERATOR,
+        frozenset({Status.PAUSED, Status.FAILED, Status.CANCELLED}),
+        frozenset({Status.TO_DO}),
+    ),
+    Verb.STOP: Move(Actor.OPERATOR, WAITING | RUNNING, frozenset({Status.CANCELLED})),
+    Verb.PAUSE: Move(Actor.OPERATOR, WAITING, PAUSED),
+    Verb.RESUME: Move(Actor.OPERATOR, PAUSED, WAITING),
+    Verb.REORDER: Move(Actor.OPERATOR, WAITING | PAUSED),
+    Verb.DELETE: Move(Actor.CLIENT, ANY),
+}
+
+
+def state_of(status: str, stage: str | None) -> State:
+    """Return the requirement documents' word for a task with this status and stage."""
+    match Status(status):
+        case Status.PAUSED:
+            return State.READY
+        case Status.TO_DO | Status.RETRYING:
+            return State.PENDING
+        case Status.IN_PROGRESS:
+            return State.QUEUED if stage == Stage.QUEUED else State.RUNNING
+        case Status.DONE:
+            return State.SUCCESS
+        case Status.FAILED:
+            return State.FAILED
+        case Status.CANCELLED:
+            return State.STOPPED

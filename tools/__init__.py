@@ -1,0 +1,1 @@
+"""What a developer runs: local servers, the Procfile supervisor, benchmarks."""
