@@ -3,7 +3,7 @@
 Numbers: the MySQL 9.7 and MariaDB 10.11 error references, and PyMySQL's and asyncmy's own.
 """
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 READ_ONLY = frozenset({1290, 1792, 1836})
@@ -45,7 +45,7 @@ def is_transient(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    return isinstance(error, OperationalError | DBAPIError) and (
+    return (
         error.connection_invalidated or error_code(error) in CONFLICT | READ_ONLY | REFUSED | LOST
     )
 

@@ -1,0 +1,51 @@
+"""Multi-row INSERTs as text: several times as quick as the same built by SQLAlchemy."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+MAX_ROWS = 500
+MAX_BYTES = 4 * 1024 * 1024
+"""Well below max_allowed_packet, which is 16 MiB where nobody changed it."""
+
+Row = Sequence[Any]
+
+
+def insert_rows(
+    connection: Connection, head: str, values: str, rows: Sequence[Row]
+) -> list[tuple[int, int]]:
+    """Insert `rows` by as few statements as their size allows.
+
+    `head` is the statement up to VALUES, `values` the placeholders of one row, as "(%s, NOW())".
+    Returns for each statement the first number that AUTO_INCREMENT gave and how many rows it
+    took: the others follow in steps of `auto_increment_step`.
+    """
+    spans = []
+    for page in _pages(rows):
+        statement = f"{head} VALUES {','.join([values] * len(page))}"
+        parameters = tuple(value for row in page for value in row)
+        result = connection.exec_driver_sql(statement, parameters)
+        spans.append((result.lastrowid, len(page)))
+    return spans
+
+
+def auto_increment_step(connection: Connection) -> int:
+    """Return how far apart the numbers of one INSERT are; a cluster's members leave gaps."""
+    step = connection.info.get("auto_increment_step")
+    if step is None:
+        step = connection.exec_driver_sql("SELECT @@SESSION.auto_increment_increment").scalar_one()
+        connection.info["auto_increment_step"] = step
+    return int(step)
+
+
+def _pages(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    start = size = 0
+    for position, row in enumerate(rows):
+        row_size = sum(4 * len(value) for value in row if isinstance(value, str))
+        if position > start and (size + row_size > MAX_BYTES or position - start == MAX_ROWS):
+            yield rows[start:position]
+            start, size = position, 0
+        size += row_size
+    if start < len(rows):
+        yield rows[start:]

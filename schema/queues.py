@@ -1,0 +1,39 @@
+"""Queues: how they come to be, and what they give to their tasks."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.mysql import insert
+
+from schema.models.queues import Queue
+
+TIMEOUT_SECONDS = 300
+RETRY_LIMIT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDefaults:
+    """What a task gets where its creator did not say."""
+
+    timeout_seconds: int = TIMEOUT_SECONDS
+    retry_limit: int = RETRY_LIMIT
+
+
+def ensure(connection: Connection, names: Collection[str]) -> Mapping[str, QueueDefaults]:
+    """Return the defaults of each queue named; one that is not there yet comes to be."""
+    rows = connection.execute(
+        select(Queue.name, Queue.timeout_seconds, Queue.retry_limit).where(Queue.name.in_(names))
+    )
+    defaults = {
+        row.name: QueueDefaults(
+            TIMEOUT_SECONDS if row.timeout_seconds is None else row.timeout_seconds,
+            RETRY_LIMIT if row.retry_limit is None else row.retry_limit,
+        )
+        for row in rows
+    }
+    missing = sorted(set(names) - set(defaults))
+    if missing:
+        new = insert(Queue).values([{"name": name} for name in missing])
+        connection.execute(new.on_duplicate_key_update(name=Queue.name))
+    return defaults | dict.fromkeys(missing, QueueDefaults())

@@ -1,0 +1,96 @@
+"""Whether the server is one that this system can stand on."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+from schema.models.tasks import CLAIM_INDEX
+from schema.statements import CLAIM
+
+MINIMUM = {"MySQL": (8, 0, 1), "MariaDB": (10, 6, 0)}
+"""The first releases whose InnoDB has SKIP LOCKED."""
+
+_LOCK = "SELECT name FROM settings WHERE name = 'probe' FOR UPDATE"
+_VARIABLES = "SHOW VARIABLES WHERE Variable_name IN ('version', 'log_bin', 'binlog_format')"
+
+
+class WrongServerError(Exception):
+    """The server cannot be used; the message says why in one sentence."""
+
+
+class NotMigratedError(Exception):
+    """The tables are missing or old; `alembic upgrade head` makes them."""
+
+    def __init__(self) -> None:
+        super().__init__("the database is not migrated: run `alembic upgrade head`")
+
+
+def check(engine: Engine) -> str:
+    """Return the server's product and version after checking all that the claim relies on.
+
+    Raises WrongServerError or NotMigratedError; lets errors of the connection through.
+    """
+    with engine.connect() as first, engine.connect() as second:
+        product = _check_version(first)
+        if not is_migrated(first):
+            raise NotMigratedError
+        _check_claim_plan(first)
+        _check_skip_locked(first, second)
+    return product
+
+
+def is_migrated(connection: Connection) -> bool:
+    """Whether the tables are at least as new as this code.
+
+    A revision that the code does not know is a newer one: during a rolling deploy the database
+    is ahead.
+    """
+    scripts = _scripts()
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    return current is not None and (current == scripts.get_current_head() or current not in known)
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(Path(__file__).parent / "migrations"))
+
+
+def _check_version(connection: Connection) -> str:
+    variables = {row.Variable_name: row.Value for row in connection.exec_driver_sql(_VARIABLES)}
+    product = "MariaDB" if "mariadb" in variables["version"].lower() else "MySQL"
+    version = tuple(int(part) for part in re.findall(r"\d+", variables["version"])[:3])
+    if version < MINIMUM[product]:
+        needed = ".".join(str(part) for part in MINIMUM[product])
+        raise WrongServerError(
+            f"{product} {variables['version']} is too old: SKIP LOCKED needs {needed} or later"
+        )
+    if variables["log_bin"] == "ON" and variables.get("binlog_format") == "STATEMENT":
+        raise WrongServerError(
+            "binlog_format is STATEMENT: SKIP LOCKED needs ROW or MIXED, or replicas will differ"
+        )
+    return f"{product} {variables['version']}"
+
+
+def _check_claim_plan(connection: Connection) -> None:
+    plan = connection.exec_driver_sql(
+        f"EXPLAIN FORMAT=TRADITIONAL {CLAIM}", ("default", "中", "2000-01-01", 1)
+    ).mappings()
+    step = plan.one()
+    if step["key"] != CLAIM_INDEX or "filesort" in (step["Extra"] or ""):
+        raise WrongServerError(
+            f"the server would not claim tasks by {CLAIM_INDEX} (key {step['key']},"
+            f" {step['Extra']}): claims would lock rows that they do not take"
+        )
+
+
+def _check_skip_locked(first: Connection, second: Connection) -> None:
+    first.exec_driver_sql(_LOCK).all()
+    if second.exec_driver_sql(f"{_LOCK} SKIP LOCKED").all():
+        raise WrongServerError(
+            "the server does not honour SKIP LOCKED: two workers would take the same task"
+        )

@@ -1,0 +1,44 @@
+"""The hot statements, as text: building them anew for every batch would cost more than they do.
+
+The claim index (claimable, queue, priority, available_at, id) is the order of the claim. Every
+range of the locking SELECT lies within one queue and one priority, so that it locks what it
+takes and nothing else.
+"""
+
+from schema.models.tasks import CLAIM_INDEX
+
+_CLAIM = f"""SELECT id, fence, title, task_type, queue, priority, account_id, timeout_seconds,
+    current_retry_count, available_at, traceparent
+FROM tasks FORCE INDEX ({CLAIM_INDEX})
+WHERE claimable = 1 AND queue = %s AND priority = %s AND """
+
+_TAKE = " ORDER BY available_at, id LIMIT %s FOR UPDATE SKIP LOCKED"
+
+CLAIM = f"{_CLAIM}available_at <= %s{_TAKE}"
+"""Lock due tasks of one queue and priority. Parameters: queue, priority, now, limit."""
+
+CLAIM_ONWARD = (
+    f"{_CLAIM}(available_at = %s AND id > %s OR available_at > %s AND available_at <= %s){_TAKE}"
+)
+"""The same from behind a task claimed before: queue, priority, moment, id, moment, now, limit.
+
+Behind it lie only the index entries that a held snapshot keeps from being purged.
+"""
+
+ANY_CLAIMABLE = f"SELECT 1 FROM tasks FORCE INDEX ({CLAIM_INDEX}) WHERE claimable = 1 LIMIT 1"
+"""Whether there is anything to claim now or later, in one look at the index."""
+
+CLAIMABLE_IN = (
+    f"(SELECT %s FROM tasks FORCE INDEX ({CLAIM_INDEX})"
+    " WHERE claimable = 1 AND queue = %s AND priority = %s LIMIT 1)"
+)
+"""Whether one queue and priority has anything; joined by UNION ALL: position, queue, priority.
+
+The locking SELECT of an empty range would run on through its neighbour's dead entries.
+"""
+
+TAKE_LEASES = """UPDATE tasks FORCE INDEX (PRIMARY)
+SET status = 'in_progress', fence = fence + 1, worker_id = %s, started_at = %s,
+    lease_expires_at = %s + INTERVAL timeout_seconds SECOND, version = version + 1
+WHERE id IN ({ids}) AND status IN ('to_do', 'retrying')"""
+"""Give the locked tasks to a worker: worker, now, now, ids. Now is the moment of the SELECT."""
