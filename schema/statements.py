@@ -5,7 +5,7 @@ range of the locking SELECT lies within one queue and one priority, so that it l
 takes and nothing else.
 """
 
-from schema.models.tasks import CLAIM_INDEX
+from schema.models.tasks import CLAIM_INDEX, STATUS_INDEX
 
 _CLAIM = f"""SELECT id, fence, title, task_type, queue, priority, account_id, timeout_seconds,
     current_retry_count, available_at, traceparent
@@ -42,3 +42,30 @@ SET status = 'in_progress', fence = fence + 1, worker_id = %s, started_at = %s,
     lease_expires_at = %s + INTERVAL timeout_seconds SECOND, version = version + 1
 WHERE id IN ({ids}) AND status IN ('to_do', 'retrying')"""
 """Give the locked tasks to a worker: worker, now, now, ids. Now is the moment of the SELECT."""
+
+PAYLOADS = "SELECT task_id, payload FROM task_payloads WHERE task_id IN ({ids})"
+
+TAGS = """SELECT task_tags.task_id, tags.name
+FROM task_tags JOIN tags ON tags.id = task_tags.tag_id
+WHERE task_tags.task_id IN ({ids}) ORDER BY tags.name"""
+
+SETTLE = """UPDATE tasks FORCE INDEX (PRIMARY)
+SET {changes}, lease_expires_at = NULL, worker_id = NULL, stage = NULL, stop_requested_at = NULL,
+    version = version + 1
+WHERE status = 'in_progress' AND (id, fence) IN ({holds}) AND {guard}"""
+"""End the leases in `holds`, "(id,fence),(id,fence)"; the changes say what becomes of the tasks."""
+
+LOCK_HELD = """SELECT id, fence, worker_id, timeout_seconds, current_retry_count, available_at,
+    started_at, UTC_TIMESTAMP(6) AS now, lease_expires_at <= UTC_TIMESTAMP(6) AS is_over,
+    stop_requested_at IS NOT NULL AS is_stopping, delete_requested_at IS NOT NULL AS is_deleted
+FROM tasks FORCE INDEX (PRIMARY)
+WHERE id IN ({ids}) AND status = 'in_progress'
+ORDER BY id FOR UPDATE"""
+"""Lock tasks in progress by id and read what decides about them."""
+
+INSERT_ATTEMPTS = """INSERT INTO task_attempts (task_id, fence, attempt, worker_id, available_at,
+    started_at, ended_at, outcome, error_class, message, traceback, result)"""
+
+OVERDUE = f"""SELECT id FROM tasks FORCE INDEX ({STATUS_INDEX})
+WHERE status = 'in_progress' AND lease_expires_at <= UTC_TIMESTAMP(6) LIMIT %s"""
+"""Ids of leases that are over, without locks. What is in progress is bounded by the slots."""

@@ -1,0 +1,85 @@
+"""How an attempt ended, as values: one `match` in `schema.settling` turns them into writes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from schema.states import AttemptOutcome
+
+MESSAGE_LENGTH = 4_000
+"""Characters of an error message that are kept."""
+
+TRACEBACK_LENGTH = 100_000
+"""Characters of a traceback that are kept: its end, where the error is."""
+
+ERROR_CLASS_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong: the class to group by, the message to read, the traceback to search."""
+
+    error_class: str
+    message: str
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The handler returned. `result` is JSON text, None when it returned None."""
+
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed: a retry follows while there is one left, unless it is `for_good`."""
+
+    failure: Failure
+    outcome: AttemptOutcome = AttemptOutcome.FAILED
+    for_good: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """The handler put the task off for `seconds`; no retry is counted."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The task is given back unrun; nothing is counted.
+
+    It keeps its place, or waits `delay_seconds` with the `failure` that tells why this worker
+    could not run it.
+    """
+
+    delay_seconds: float = 0
+    failure: Failure | None = None
+
+
+Outcome = Succeeded | Failed | Snoozed | Released
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one attempt, with the fence that proves its lease.
+
+    `available_at` and `started_at` are the claim's, `ended_at` is `started_at` plus the time
+    that a monotonic clock measured; all naive UTC.
+    """
+
+    task_id: int
+    fence: int
+    attempt: int
+    worker_id: str
+    available_at: datetime
+    started_at: datetime
+    ended_at: datetime
+    outcome: Outcome
+
+
+def timed_out(timeout_seconds: int) -> Failed:
+    """Return the outcome of an attempt whose lease was over."""
+    message = f"timed out: the lease of {timeout_seconds} s was over"
+    return Failed(Failure("TimedOut", message), AttemptOutcome.TIMED_OUT)
