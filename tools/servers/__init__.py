@@ -1,0 +1,27 @@
+"""Private MySQL, MariaDB and Redis servers on loopback ports, from the programs of this machine.
+
+    with database("mariadb", directory) as db:
+        connect(db.url)  # mysql://root@127.0.0.1:PORT/rowlease
+
+`python -m tools.servers install mysql redis` installs what is missing; nothing else here does.
+"""
+
+from tools.servers.cache import Redis, redis
+from tools.servers.errors import NotServedError, ProgramMissingError, ServerError
+from tools.servers.programs import DATABASES, DatabaseKind, default_database
+from tools.servers.server import Server
+from tools.servers.sql import Database, database
+
+__all__ = [
+    "DATABASES",
+    "Database",
+    "DatabaseKind",
+    "NotServedError",
+    "ProgramMissingError",
+    "Redis",
+    "Server",
+    "ServerError",
+    "database",
+    "default_database",
+    "redis",
+]
