@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, func, select
 
+from schema.attempts import Claimed
 from schema.models.queues import Queue
 from schema.statements import (
     ANY_CLAIMABLE,
@@ -29,25 +30,6 @@ Place = tuple[str, str]
 
 class ClaimShortError(Exception):
     """The locked rows were not all there to take: the server did not keep its locks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A task that a worker holds, as it was when it was claimed. `payload` is JSON text."""
-
-    id: int
-    fence: int
-    title: str
-    task_type: str
-    queue: str
-    account_id: str | None
-    timeout_seconds: int
-    attempt: int
-    available_at: datetime
-    started_at: datetime
-    traceparent: str | None
-    payload: str | None
-    tags: tuple[str, ...]
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from schema.outcomes import Settlement, timed_out
+from schema.attempts import Settlement, timed_out
 from schema.settling import Backoff, end_locked, lock_held
 from schema.statements import OVERDUE
 

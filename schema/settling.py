@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from schema import tasks
 from schema.inserting import insert_rows
-from schema.outcomes import (
+from schema.attempts import (
     ERROR_CLASS_LENGTH,
     MESSAGE_LENGTH,
     TRACEBACK_LENGTH,

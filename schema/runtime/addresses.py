@@ -1,47 +1,57 @@
 """Where the database is: DATABASE_URL, taken apart."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
-SCHEMES = {"mysql", "mysql+pymysql", "mysql+asyncmy", "mariadb", "mariadb+pymysql"}
+SCHEMES = frozenset({"mysql", "mysql+pymysql", "mysql+asyncmy", "mariadb", "mariadb+pymysql"})
+PORT = 3306
 
 
-class DatabaseAddressError(Exception):
+class DatabaseAddressError(ValueError):
     """DATABASE_URL cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAddress:
-    """One database on one server, for both drivers."""
+    """One database on one server. `options` are the drivers' own, from behind the "?"."""
 
-    url: URL
+    host: str
+    port: int
+    database: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> "DatabaseAddress":
-        """Return the address in `text`, such as mysql://user:password@host:3306/name.
+        """Return the address in `text`, such as mysql://user:password@host:3306/database.
 
         Raises DatabaseAddressError when it is not a MySQL or MariaDB address with a database.
         """
-        try:
-            url = make_url(text)
-        except (ArgumentError, ValueError):
+        parts = urlsplit(text)
+        if parts.scheme not in SCHEMES:
             raise DatabaseAddressError(
-                "it is not an address such as mysql://user:password@host:3306/database"
-            ) from None
-        if url.drivername not in SCHEMES:
-            raise DatabaseAddressError(
-                f"it must begin with mysql:// or mysql+pymysql://, not {url.drivername}://"
+                f"it must begin with mysql:// or mysql+pymysql://, not {parts.scheme or text!r}"
             )
-        if not url.database:
-            raise DatabaseAddressError("it must name a database, as in mysql://host:3306/database")
-        return cls(url.set(drivername="mysql"))
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise DatabaseAddressError(f"it has no usable host and port: {error}") from None
+        database = unquote(parts.path.removeprefix("/"))
+        if not host or not database:
+            raise DatabaseAddressError(
+                "it must name a host and a database, as in mysql://host:3306/database"
+            )
+        return cls(
+            host=host,
+            port=port or PORT,
+            database=database,
+            user=_unquoted(parts.username),
+            password=_unquoted(parts.password),
+            options=dict(parse_qsl(parts.query)),
+        )
 
-    def for_threads(self) -> URL:
-        """Return the address for PyMySQL."""
-        return self.url.set(drivername="mysql+pymysql")
 
-    def for_asyncio(self) -> URL:
-        """Return the address for asyncmy."""
-        return self.url.set(drivername="mysql+asyncmy")
+def _unquoted(text: str | None) -> str | None:
+    return None if text is None else unquote(text)

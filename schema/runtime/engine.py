@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -41,7 +41,7 @@ SESSION = f"""SET SESSION
 def create_thread_engine(address: DatabaseAddress, *, connections: int = 5) -> Engine:
     """Return an engine on PyMySQL with at most `connections` connections."""
     engine = create_engine(
-        address.for_threads(),
+        _url(address, "mysql+pymysql"),
         pool_size=connections,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -61,7 +61,7 @@ def create_asyncio_engine(address: DatabaseAddress, *, connections: int = 10) ->
     `asyncio.timeout` around each transaction.
     """
     engine = create_async_engine(
-        address.for_asyncio(),
+        _url(address, "mysql+asyncmy"),
         pool_size=connections,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
         **_POOL,
@@ -77,6 +77,18 @@ _POOL: dict[str, Any] = {
     "pool_pre_ping": True,
     "pool_use_lifo": True,
 }
+
+
+def _url(address: DatabaseAddress, driver: str) -> URL:
+    return URL.create(
+        driver,
+        username=address.user,
+        password=address.password,
+        host=address.host,
+        port=address.port,
+        database=address.database,
+        query=dict(address.options),
+    )
 
 
 def _force_session(engine: Engine) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schema.runtime.addresses import DatabaseAddress, DatabaseAddressError
+from schema.runtime.addresses import DatabaseAddress
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -39,10 +39,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _database_url_is_understood(cls, value: str) -> str:
-        try:
-            DatabaseAddress.parse(value)
-        except DatabaseAddressError as error:
-            raise ValueError(str(error)) from None
+        DatabaseAddress.parse(value)
         return value
 
     @model_validator(mode="after")

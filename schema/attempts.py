@@ -1,4 +1,7 @@
-"""How an attempt ended, as values: one `match` in `schema.settling` turns them into writes."""
+"""An attempt as values: what was claimed, and how it ended.
+
+One `match` in `schema.settling` turns the ends into writes.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +15,25 @@ TRACEBACK_LENGTH = 100_000
 """Characters of a traceback that are kept: its end, where the error is."""
 
 ERROR_CLASS_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A task that a worker holds, as it was when it was claimed. `payload` is JSON text."""
+
+    id: int
+    fence: int
+    title: str
+    task_type: str
+    queue: str
+    account_id: str | None
+    timeout_seconds: int
+    attempt: int
+    available_at: datetime
+    started_at: datetime
+    traceparent: str | None
+    payload: str | None
+    tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

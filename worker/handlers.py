@@ -1,0 +1,99 @@
+"""Handlers: which function runs which type of task, and how it is to be run."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Kind(StrEnum):
+    """Which executor runs a handler."""
+
+    COROUTINE = "coroutine"
+    PROCESS = "process"
+
+
+class HandlerError(Exception):
+    """A module of handlers cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function for one type of task. `model` is the pydantic model of its payload, if any."""
+
+    task_type: str
+    function: Callable[..., Any]
+    kind: Kind
+    model: type[BaseModel] | None
+
+
+_registered: dict[str, Handler] = {}
+_built_in: set[str] = set()
+
+
+def handler(task_type: str) -> Callable[[Function], Function]:
+    """Register a function as the handler of `task_type`.
+
+    It takes the Context and the payload: a dict, or the pydantic model that its second parameter
+    is annotated with. `async def` runs in the worker's event loop, `def` in a child process.
+    Raises HandlerError when the type has a handler already; one that is built in is replaced.
+    """
+
+    def register(function: Function) -> Function:
+        taken = _registered.get(task_type)
+        if taken is not None and task_type not in _built_in:
+            raise HandlerError(
+                f'two handlers are registered for "{task_type}": {_name_of(taken.function)} and'
+                f" {_name_of(function)}"
+            )
+        _built_in.discard(task_type)
+        kind = Kind.COROUTINE if inspect.iscoroutinefunction(function) else Kind.PROCESS
+        _registered[task_type] = Handler(task_type, function, kind, _payload_model(function))
+        return function
+
+    return register
+
+
+def load(modules: Iterable[str]) -> Mapping[str, Handler]:
+    """Import the modules named and return all handlers by their type.
+
+    Raises HandlerError, with the cause chained, when a module cannot be imported.
+    """
+    _load_built_in()
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except HandlerError:
+            raise
+        except Exception as error:
+            raise HandlerError(
+                f"WORKER_HANDLERS: the module {module} cannot be imported:"
+                f" {type(error).__name__}: {error}"
+            ) from error
+    return dict(_registered)
+
+
+def _load_built_in() -> None:
+    before = set(_registered)
+    importlib.import_module("worker.builtin")
+    _built_in.update(set(_registered) - before)
+
+
+def _payload_model(function: Callable[..., Any]) -> type[BaseModel] | None:
+    parameters = list(inspect.signature(function).parameters.values())
+    if len(parameters) != 2:
+        raise HandlerError(f"{_name_of(function)} must take two parameters: context and payload")
+    annotation = get_type_hints(function).get(parameters[1].name)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return None
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
