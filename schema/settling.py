@@ -7,7 +7,6 @@ from typing import Any, assert_never
 from sqlalchemy import Connection
 
 from schema import tasks
-from schema.inserting import insert_rows
 from schema.attempts import (
     ERROR_CLASS_LENGTH,
     MESSAGE_LENGTH,
@@ -20,6 +19,7 @@ from schema.attempts import (
     Snoozed,
     Succeeded,
 )
+from schema.inserting import insert_rows
 from schema.statements import INSERT_ATTEMPTS, LOCK_HELD, SETTLE
 from schema.states import AttemptOutcome
 

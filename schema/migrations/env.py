@@ -13,13 +13,12 @@ log = logging.getLogger("alembic.runtime.migration")
 
 def run() -> None:
     """Run the migrations, or print their SQL with `--sql`."""
-    address = settings().database
     if context.is_offline_mode():
-        context.configure(url=address.for_threads(), target_metadata=metadata, literal_binds=True)
+        context.configure(dialect_name="mysql", target_metadata=metadata, literal_binds=True)
         with context.begin_transaction():
             context.run_migrations()
         return
-    engine = create_thread_engine(address, connections=1)
+    engine = create_thread_engine(settings().database, connections=1)
     with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=metadata)
         with context.begin_transaction():

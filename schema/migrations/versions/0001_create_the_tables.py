@@ -1090,13 +1090,9 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_task_tags_tag_id_task_id"), "task_tags", ["tag_id", "task_id"], unique=False
     )
-    settings = sa.table("settings", sa.column("name", sa.String), sa.column("value", sa.JSON))
-    op.bulk_insert(
-        settings,
-        [
-            {"name": "dispatcher", "value": {"is_running": True}},
-            {"name": "probe", "value": {}},
-        ],
+    op.execute(
+        "INSERT INTO settings (name, value)"
+        """ VALUES ('dispatcher', '{"is_running": true}'), ('probe', '{}')"""
     )
 
 

@@ -1,0 +1,75 @@
+"""A real server, private to this run, with the tables in it."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast, get_args
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine
+
+from schema.models import metadata
+from schema.runtime.addresses import DatabaseAddress
+from schema.runtime.engine import create_thread_engine
+from schema.runtime.settings import settings
+from schema.runtime.transactions import transaction
+from tools.servers import Database, database, default_database
+from tools.servers.programs import DatabaseKind
+
+ROOT = Path(__file__).parent.parent
+
+KEPT = {"settings"}
+"""Tables whose first rows come with the migration."""
+
+# A test server's data need not survive the machine: that would only make the suite slow.
+UNSAFE = ["--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--innodb-doublewrite=OFF"]
+
+Alembic = Callable[[Callable[[Config], object]], None]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """The database server of this run: ROWLEASE_TEST_DB says which."""
+    kind = os.environ.get("ROWLEASE_TEST_DB") or default_database()
+    if kind not in get_args(DatabaseKind):
+        pytest.exit(f"ROWLEASE_TEST_DB must be mysql or mariadb, not {kind!r}", returncode=2)
+    with database(cast("DatabaseKind", kind), tmp_path_factory.mktemp("server"), UNSAFE) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def database_url(server: Database) -> Iterator[str]:
+    """Where the migrated database of this run is; in the environment too, for processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", server.url)
+        patch.setenv("LOG_FORMAT", "json")
+        settings.cache_clear()
+        command.upgrade(Config(ROOT / "alembic.ini"), "head")
+        yield server.url
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def pooled(database_url: str) -> Iterator[Engine]:
+    """One engine for the whole run."""
+    engine = create_thread_engine(DatabaseAddress.parse(database_url), connections=20)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(pooled: Engine) -> Engine:
+    """An engine on a database whose tables are empty."""
+    empty(pooled)
+    return pooled
+
+
+def empty(engine: Engine) -> None:
+    """Empty the tables that a test may have filled."""
+    names = [table.name for table in reversed(metadata.sorted_tables) if table.name not in KEPT]
+    filled = " UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name in names)
+    with transaction(engine) as connection:
+        for name in connection.exec_driver_sql(filled).scalars().all():
+            connection.exec_driver_sql(f"DELETE FROM {name}")
