@@ -8,6 +8,9 @@ import orjson
 MAX_DEPTH = 30
 """MariaDB's JSON functions stop at 32 levels."""
 
+MAX_KEY_LENGTH = 16_383
+"""MySQL refuses keys of more than 65,535 bytes."""
+
 PAYLOAD_BYTES = 256 * 1024
 RESULT_BYTES = 1024 * 1024
 
@@ -44,5 +47,7 @@ def _check(value: Any, levels: int) -> None:
     if isinstance(value, dict | list | tuple):
         if levels == 0:
             raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels")
+        if isinstance(value, dict) and any(len(key) > MAX_KEY_LENGTH for key in value):
+            raise DocumentError(f"it has a key of more than {MAX_KEY_LENGTH} characters")
         for item in value.values() if isinstance(value, dict) else value:
             _check(item, levels - 1)

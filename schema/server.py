@@ -1,6 +1,7 @@
 """Whether the server is one that this system can stand on."""
 
 import re
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +10,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from schema.models.tasks import CLAIM_INDEX
+from schema.runtime.errors import is_transient
+from schema.runtime.logging import get_logger
 from schema.statements import CLAIM
+
+log = get_logger(__name__)
+
+WAIT_SECONDS = 1.0
 
 MINIMUM = {"MySQL": (8, 0, 1), "MariaDB": (10, 6, 0)}
 """The first releases whose InnoDB has SKIP LOCKED."""
@@ -41,6 +48,30 @@ def check(engine: Engine) -> str:
         _check_claim_plan(first)
         _check_skip_locked(first, second)
     return product
+
+
+def wait_until_fit(engine: Engine, stop: threading.Event) -> None:
+    """Wait for the server and its tables, with one line in the log, until `stop` is set.
+
+    Raises WrongServerError: waiting would not help.
+    """
+    waiting_for = None
+    while not stop.is_set():
+        try:
+            product = check(engine)
+        except NotMigratedError as error:
+            reason = str(error)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            reason = f"the server cannot be reached: {getattr(error, 'orig', error)}"
+        else:
+            log.info("server is fit", server=product)
+            return
+        if reason != waiting_for:
+            log.warning("waiting for the database", reason=reason)
+            waiting_for = reason
+        stop.wait(WAIT_SECONDS)
 
 
 def is_migrated(connection: Connection) -> bool:

@@ -20,7 +20,7 @@ from schema.attempts import (
     Succeeded,
 )
 from schema.inserting import insert_rows
-from schema.statements import INSERT_ATTEMPTS, LOCK_HELD, SETTLE
+from schema.statements import INSERT_ATTEMPTS, LOCK_HELD, RECORDED, SETTLE
 from schema.states import AttemptOutcome
 
 
@@ -78,7 +78,8 @@ def settle(
     Must be the first thing in its transaction. As a rule each group of equal endings is one
     guarded UPDATE, and the row counts say that all were taken. When they fall short, or a task
     was stopped or deleted meanwhile, it rolls back and does it again with the rows locked, so
-    that it is known which.
+    that it is known which. What was recorded before is taken: after a COMMIT whose answer was
+    lost, settle again.
     """
     if not settlements:
         return []
@@ -131,7 +132,17 @@ def _settle_locked(
         else:
             lost.append(item)
     end_locked(connection, held, backoff)
-    return lost
+    return _unrecorded(connection, lost)
+
+
+def _unrecorded(connection: Connection, settlements: list[Settlement]) -> list[Settlement]:
+    if not settlements:
+        return []
+    keys = ",".join(f"({item.task_id},{item.fence})" for item in settlements)
+    recorded = set(connection.exec_driver_sql(RECORDED.format(keys=keys)).tuples())
+    return [
+        item for item in settlements if (item.task_id, item.fence, item.worker_id) not in recorded
+    ]
 
 
 def _ending_of_held(row: Any, item: Settlement, backoff: Backoff) -> Ending:

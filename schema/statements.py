@@ -66,6 +66,9 @@ ORDER BY id FOR UPDATE"""
 INSERT_ATTEMPTS = """INSERT INTO task_attempts (task_id, fence, attempt, worker_id, available_at,
     started_at, ended_at, outcome, error_class, message, traceback, result)"""
 
+RECORDED = """SELECT task_id, fence, worker_id FROM task_attempts
+WHERE (task_id, fence) IN ({keys})"""
+
 OVERDUE = f"""SELECT id FROM tasks FORCE INDEX ({STATUS_INDEX})
 WHERE status = 'in_progress' AND lease_expires_at <= UTC_TIMESTAMP(6) LIMIT %s"""
 """Ids of leases that are over, without locks. What is in progress is bounded by the slots."""

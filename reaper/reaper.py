@@ -1,0 +1,60 @@
+"""The reaper: its chores, each run by APScheduler at its interval."""
+
+from collections.abc import Callable
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import Engine
+
+from reaper.sweep import sweep
+from schema.runtime.logging import get_logger
+from schema.runtime.outage import Outage
+from schema.runtime.settings import Settings
+from schema.runtime.stopping import Stopping
+from schema.settling import Backoff
+
+log = get_logger(__name__)
+
+Chore = Callable[[], None]
+
+
+class Reaper:
+    """Runs its chores until it is asked to stop. Any number of reapers may run at once."""
+
+    def __init__(self, engine: Engine, settings: Settings, stopping: Stopping) -> None:
+        self._stopping = stopping
+        # A chore that is late runs once and at once: by default APScheduler drops it.
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC",
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        backoff = Backoff(settings.retry_backoff_seconds, settings.retry_backoff_max_seconds)
+        self._every(settings.reaper_interval_seconds, "sweeping", lambda: sweep(engine, backoff))
+
+    def run(self) -> None:
+        """Run the chores until asked to stop; one under way is let finish."""
+        self._scheduler.start()
+        log.info("reaper started")
+        self._stopping.asked.wait()
+        self._scheduler.shutdown(wait=True)
+        log.info("reaper stopped")
+
+    def _every(self, seconds: float, doing: str, chore: Chore) -> None:
+        guarded = _guarded(chore, Outage(doing))
+        self._scheduler.add_job(guarded, "interval", seconds=seconds, id=doing)
+
+
+def _guarded(chore: Chore, outage: Outage) -> Chore:
+    """Return the chore with its errors logged: it runs again at the next interval."""
+
+    def run() -> None:
+        try:
+            chore()
+        except Exception as error:  # noqa: BLE001  # one chore must not end the others
+            try:
+                outage.wait_after(error)
+            except Exception:
+                log.exception("chore failed", chore=outage.doing)
+        else:
+            outage.over()
+
+    return run

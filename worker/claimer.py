@@ -1,0 +1,102 @@
+"""The claimer: takes tasks for the free slots, in a thread of its own."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from schema import claims
+from schema.attempts import Claimed
+from schema.claims import ClaimShortError, ScanHints
+from schema.runtime.logging import get_logger
+from schema.runtime.outage import Outage
+from schema.runtime.transactions import transaction
+from worker.polling import Polling
+from worker.queues import QueueChoice
+from worker.slots import Slots
+from worker.threads import Failed, watched
+
+log = get_logger(__name__)
+
+SLOT_WAIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims, and from which queues."""
+
+    worker_id: str
+    queues: QueueChoice
+
+
+Start = Callable[[Sequence[Claimed], float], None]
+"""Begins to run claimed tasks; the number is the monotonic moment of their `started_at`."""
+
+
+class Claimer:
+    """Claims in batches of up to the free slots; polls when there is nothing to take."""
+
+    def __init__(
+        self, engine: Engine, who: Claimant, slots: Slots, start: Start, failed: Failed
+    ) -> None:
+        self._engine = engine
+        self._who = who
+        self._slots = slots
+        self._start = start
+        self._hints = ScanHints()
+        self._polling = Polling()
+        self._outage = Outage("claiming")
+        self._stopping = threading.Event()
+        self._thread = watched("claimer", self._run, failed)
+
+    def start(self) -> None:
+        """Begin to claim."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Claim nothing more; returns when a claim under way has been handed over."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            free = self._slots.wait_for_free(SLOT_WAIT_SECONDS)
+            if free:
+                self._stopping.wait(self._claim(free))
+
+    def _claim(self, free: int) -> float:
+        """Claim up to `free` tasks and hand them over; return the seconds to wait then."""
+        try:
+            claimed, claimed_at = self._take(free)
+        except ClaimShortError as error:
+            log.warning("claim rolled back", reason=str(error))
+            return self._polling.next_wait()
+        except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend
+            self._hints.drop()
+            return self._outage.wait_after(error)
+        self._outage.over()
+        if not claimed:
+            return self._polling.next_wait()
+        self._polling.note_task()
+        self._slots.take(len(claimed))
+        self._start(claimed, claimed_at)
+        return 0 if len(claimed) == free else self._polling.next_wait()
+
+    def _take(self, free: int) -> tuple[list[Claimed], float]:
+        """Claim in one transaction. What a lost COMMIT may have claimed is not run."""
+        with transaction(self._engine) as connection:
+            if not claims.has_claimable(connection):
+                return [], 0.0
+            claimed_at = time.monotonic()
+            now, names = claims.open_queues(connection)
+            claimed = claims.claim(
+                connection,
+                self._who.worker_id,
+                queues=self._who.queues.ordered(names),
+                now=now,
+                slots=free,
+                hints=self._hints,
+            )
+        return claimed, claimed_at

@@ -1,0 +1,101 @@
+"""The completer: gathers ends of attempts and settles them in batches, in a thread of its own."""
+
+import queue
+import threading
+
+from sqlalchemy import Engine
+
+from schema.attempts import Settlement, Succeeded
+from schema.runtime.logging import get_logger
+from schema.runtime.outage import Outage
+from schema.runtime.transactions import transaction
+from schema.settling import Backoff, settle
+from worker.threads import Failed, watched
+
+log = get_logger(__name__)
+
+BATCH_ROWS = 500
+BATCH_BYTES = 4 * 1024 * 1024
+
+
+class Completer:
+    """Settles what executors hand over; keeps what a failing database did not take.
+
+    While one batch is written, the next gathers: under load batches grow by themselves, and an
+    idle worker settles at once.
+    """
+
+    def __init__(self, engine: Engine, backoff: Backoff, failed: Failed) -> None:
+        self._engine = engine
+        self._backoff = backoff
+        self._waiting: queue.SimpleQueue[Settlement | None] = queue.SimpleQueue()
+        self._outage = Outage("settling")
+        self._abandon = threading.Event()
+        self._thread = watched("completer", self._run, failed)
+
+    def start(self) -> None:
+        """Begin to settle."""
+        self._thread.start()
+
+    def put(self, settlement: Settlement) -> None:
+        """Hand over the end of an attempt. Never blocks."""
+        self._waiting.put(settlement)
+
+    def backlog(self) -> int:
+        """Return about how many ends wait to be written."""
+        return self._waiting.qsize()
+
+    def close(self, timeout: float) -> bool:
+        """Settle what is left and end the thread; False when `timeout` seconds did not do."""
+        self._waiting.put(None)
+        self._thread.join(timeout)
+        if not self._thread.is_alive():
+            return True
+        self._abandon.set()
+        return False
+
+    def _run(self) -> None:
+        while batch := self._gather():
+            self._write(batch)
+
+    def _gather(self) -> list[Settlement]:
+        """Return the next batch; an empty one means that the completer was closed."""
+        first = self._waiting.get()
+        batch: list[Settlement] = []
+        size = 0
+        item: Settlement | None = first
+        while item is not None:
+            batch.append(item)
+            size += _size(item)
+            if len(batch) == BATCH_ROWS or size >= BATCH_BYTES:
+                return batch
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return batch
+        if batch:
+            self._waiting.put(None)
+        return batch
+
+    def _write(self, batch: list[Settlement]) -> None:
+        """Settle one batch, again and again while the database fails: settling is idempotent."""
+        while not self._abandon.is_set():
+            try:
+                with transaction(self._engine) as connection:
+                    lost = settle(connection, batch, self._backoff)
+            except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend
+                self._abandon.wait(self._outage.wait_after(error))
+            else:
+                self._outage.over()
+                _report(lost)
+                return
+
+
+def _size(item: Settlement) -> int:
+    outcome = item.outcome
+    return len(outcome.result or "") if isinstance(outcome, Succeeded) else 0
+
+
+def _report(lost: list[Settlement]) -> None:
+    for item in lost:
+        log.warning("lease lost: the outcome was refused", task_id=item.task_id, fence=item.fence)
