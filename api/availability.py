@@ -1,0 +1,107 @@
+"""Whether the database can be used: watched in the background, so that requests need not find out.
+
+While it cannot, requests are refused at once instead of each waiting for its own timeout.
+"""
+
+import asyncio
+import os
+import sys
+import time
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.problems import Problem
+from schema.runtime.errors import MISSING_DATABASE, error_code
+from schema.runtime.logging import get_logger
+from schema.server import NotMigratedError, WrongServerError, check
+
+log = get_logger(__name__)
+
+CHECK_SECONDS = 3.0
+PAUSE_SECONDS = 0.5
+EXIT_WRONG_SERVER = 3
+"""What uvicorn's own workers end with when they cannot start: its supervisor then gives up."""
+
+
+class Availability:
+    """What is known about the server; `watch` keeps it true."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._code: str | None = "database_away"
+        self._since: float | None = None
+        self._suspected = asyncio.Event()
+        self._checked = asyncio.Event()
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the last check found a server that can be used."""
+        return self._code is None
+
+    def require(self) -> None:
+        """Raise Problem (503) while the server cannot be used."""
+        if self._code is not None:
+            raise unavailable(self._code)
+
+    def suspect(self) -> None:
+        """Have the server checked now: a request met an error that speaks against it."""
+        self._suspected.set()
+
+    async def known(self) -> None:
+        """Wait until the server has been checked once."""
+        await self._checked.wait()
+
+    async def watch(self) -> None:
+        """Check the server now, whenever it is suspected, and while it is away, until cancelled.
+
+        Ends the process when the server is one that must not be used.
+        """
+        while True:
+            self._suspected.clear()
+            await self._check()
+            self._checked.set()
+            await asyncio.sleep(PAUSE_SECONDS)
+            if self.is_given:
+                await self._suspected.wait()
+
+    async def _check(self) -> None:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS), self._engine.connect() as connection:
+                await connection.run_sync(lambda _: check(self._engine.sync_engine))
+        except WrongServerError as error:
+            _stop(error)
+        except NotMigratedError as error:
+            self._begin("database_not_migrated", str(error))
+        except TimeoutError:
+            self._begin("database_away", f"no answer within {CHECK_SECONDS:g} s")
+        except (SQLAlchemyError, OSError) as error:
+            not_there = error_code(error) == MISSING_DATABASE
+            code = "database_not_migrated" if not_there else "database_away"
+            self._begin(code, str(getattr(error, "orig", None) or error))
+        else:
+            self._end()
+
+    def _begin(self, code: str, message: str) -> None:
+        if self._since is None or code != self._code:
+            log.warning("database trouble", code=code, message=message[:300])
+        self._since = self._since or time.monotonic()
+        self._code = code
+
+    def _end(self) -> None:
+        if self._since is not None:
+            seconds = round(time.monotonic() - self._since, 3)
+            log.info("database trouble is over", seconds=seconds)
+        self._code = self._since = None
+
+
+def unavailable(code: str) -> Problem:
+    """Return the refusal of a request that the database cannot serve now."""
+    return Problem(503, code, headers={"retry-after": "1"})
+
+
+def _stop(error: WrongServerError) -> None:
+    # Whatever is raised in here, uvicorn would log with a traceback; one sentence says it all.
+    sys.stderr.write(f"{error}\n")
+    sys.stderr.flush()
+    os._exit(EXIT_WRONG_SERVER)

@@ -1,0 +1,91 @@
+"""Request bodies: read up to a limit, parsed without guessing."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import orjson
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.problems import Problem
+
+BODY_BYTES = 1024 * 1024
+
+
+class JsonRoute(APIRoute):
+    """A route whose body is JSON of at most BODY_BYTES, or refused."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def handle_json(request: Request) -> Response:
+            return await handle(_JsonRequest(request.scope, request.receive))
+
+        return handle_json
+
+
+class _JsonRequest(Request):
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            self._body = await self._read()
+            if self._body:
+                self._check_headers()
+        return self._body
+
+    async def json(self) -> Any:
+        return parse(await self.body())
+
+    def _check_headers(self) -> None:
+        encoding = self.headers.get("content-encoding", "identity")
+        if encoding.lower() != "identity":
+            raise Problem(415, "body_encoded", values={"encoding": encoding})
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
+            raise Problem(415, "body_media_type", headers={"accept": "application/json"})
+
+    async def _read(self) -> bytes:
+        if int(self.headers.get("content-length", "0")) > BODY_BYTES:
+            raise _too_large()
+        chunks, size = [], 0
+        async for chunk in self.stream():
+            size += len(chunk)
+            if size > BODY_BYTES:
+                raise _too_large()
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+def parse(body: bytes) -> Any:
+    """Return the value of a JSON text; integers stay exact.
+
+    Raises Problem (400) for what is not JSON to the letter: NaN, broken UTF-8, lone surrogates,
+    an object that has a name twice, hundreds of levels.
+    """
+    try:
+        orjson.loads(body)  # strict, but it rounds long integers and takes the last of two names
+        return json.loads(body, object_pairs_hook=_object)
+    except orjson.JSONDecodeError as error:
+        values = {"line": error.lineno, "column": error.colno}
+        raise Problem(400, "body_not_json", values=values) from None
+    except RecursionError:
+        raise Problem(400, "body_too_deep") from None
+    except ValueError:  # Python reads integers of up to 4,300 digits
+        raise Problem(400, "body_number_too_long") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise Problem(400, "body_name_repeated", values={"name": repeated[:100]})
+    return result
+
+
+def _too_large() -> Problem:
+    return Problem(413, "body_too_large", values={"limit": BODY_BYTES})

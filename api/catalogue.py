@@ -1,0 +1,148 @@
+"""Everything the API says to a person, in English and in Chinese, by its code."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.languages import Language
+
+Sentence = tuple[str, str]
+
+TITLES: Mapping[int, Sentence] = {
+    400: ("Bad request", "请求有误"),
+    404: ("Not found", "未找到"),
+    405: ("Method not allowed", "不支持的请求方法"),
+    413: ("Content too large", "请求体过大"),
+    415: ("Unsupported media type", "不支持的内容类型"),
+    422: ("Unprocessable content", "请求内容无效"),
+    500: ("Internal server error", "服务器内部错误"),
+    503: ("Service unavailable", "服务暂时不可用"),
+}
+
+DETAILS: Mapping[str, Sentence] = {
+    "request_failed": ("The request was refused.", "请求被拒绝。"),
+    "not_found": ("There is nothing at this address.", "此地址上没有任何内容。"),
+    "task_not_found": ("There is no task {task_id}.", "任务 {task_id} 不存在。"),
+    "method_not_allowed": (
+        "This address takes {allow}, not {method}.",
+        "此地址支持 {allow}，不支持 {method}。",
+    ),
+    "body_too_large": (
+        "The body is larger than {limit} bytes.",
+        "请求体超过 {limit} 字节。",
+    ),
+    "body_not_json": (
+        "The body is not JSON: line {line}, column {column}.",
+        "请求体不是合法的 JSON：第 {line} 行第 {column} 列。",
+    ),
+    "body_too_deep": ("The body is nested too deeply.", "请求体嵌套过深。"),
+    "body_number_too_long": ("The body has a number that is too long.", "请求体中有过长的数字。"),
+    "body_name_repeated": (
+        "The body has an object that names a field twice: {name}.",
+        "请求体中有对象重复了字段：{name}。",
+    ),
+    "body_encoded": (
+        "The body has Content-Encoding {encoding}; it is taken as it is or not at all.",
+        "请求体使用了 Content-Encoding {encoding}，此处只接受未编码的内容。",
+    ),
+    "body_media_type": (
+        "The body must come as Content-Type: application/json.",
+        "请求体必须以 Content-Type: application/json 发送。",
+    ),
+    "invalid": (
+        "The request was understood but is not valid: {pointer}: {detail}",
+        "请求内容无效：{pointer}：{detail}",
+    ),
+    "invalid_body": (
+        "The request was understood but is not valid: {detail}",
+        "请求内容无效：{detail}",
+    ),
+    "internal_error": (
+        "Something went wrong in the server; request {request_id} is in its log.",
+        "服务器内部出错，日志中的请求编号为 {request_id}。",
+    ),
+    "database_away": (
+        "The database cannot be reached; nothing was changed. Try again a little later.",
+        "数据库暂时无法访问，未作任何更改，请稍后重试。",
+    ),
+    "database_not_migrated": (
+        "The database has no tables yet, or old ones; the release has to run first.",
+        "数据库的表尚未建立或版本过旧，需要先完成部署的迁移步骤。",
+    ),
+    "database_busy": (
+        "The database is too busy; nothing was changed. Try again a little later.",
+        "数据库繁忙，未作任何更改，请稍后重试。",
+    ),
+    "outcome_unknown": (
+        "The connection broke during the COMMIT: look whether the change was made.",
+        "与数据库的连接在最后一刻中断，更改可能已生效，也可能没有。请先确认再重试。",
+    ),
+}
+
+FAULTS: Mapping[str, Sentence] = {
+    "missing": ("it is required", "必须提供"),
+    "extra_forbidden": ("there is no such field or parameter", "没有这个字段或参数"),
+    "status_is_not_given": (
+        "the system moves a task from status to status by itself; a client cannot set it",
+        "任务状态由系统自动流转，客户端不能设置",
+    ),
+    "field_is_not_given": (
+        "the system sets this field; a client cannot",
+        "此字段由系统设置，客户端不能设置",
+    ),
+    "field_is_fixed": (
+        "it is set when the task is created and cannot be changed later",
+        "只能在创建任务时设置，之后不能修改",
+    ),
+    "object_type": ("it must be a JSON object", "必须是 JSON 对象"),
+    "list_type": ("it must be an array", "必须是数组"),
+    "string_type": ("it must be a string", "必须是字符串"),
+    "int_type": ("it must be an integer", "必须是整数"),
+    "bool_type": ("it must be true or false", "必须是 true 或 false"),
+    "string_too_short": (
+        "it must have at least {min_length} characters",
+        "至少需要 {min_length} 个字符",
+    ),
+    "string_too_long": (
+        "it can have at most {max_length} characters",
+        "最多 {max_length} 个字符",
+    ),
+    "too_long": ("it can have at most {max_length} items", "最多 {max_length} 项"),
+    "greater_than_equal": ("it must be at least {ge}", "不能小于 {ge}"),
+    "less_than_equal": ("it must be at most {le}", "不能大于 {le}"),
+    "not_one_of": ("it must be one of {expected}", "必须是以下之一：{expected}"),
+    "name_pattern": (
+        "it can have letters of a to z, digits and _ - . : and begins with a letter, a digit or _",
+        "只能包含英文字母、数字和 _ - . :，并以字母、数字或 _ 开头",
+    ),
+    "blank": ("it must not be blank", "不能为空白"),
+    "outer_blanks": ("it must not begin or end with a blank", "首尾不能有空白"),
+    "control_character": ("it must not have control characters", "不能包含控制字符"),
+    "nul_character": ("it must not have the character NUL", "不能包含 NUL 字符"),
+    "moment_format": (
+        "it must be a time as RFC 3339 has it, such as 2030-01-31T08:00:00Z",
+        "必须是 RFC 3339 格式的时间，例如 2030-01-31T08:00:00Z",
+    ),
+    "moment_range": ("it must lie between the years 1000 and 9999", "年份必须在 1000 到 9999 之间"),
+    "document": ("it cannot be stored: {reason}", "无法存储：{reason}"),
+    "given_twice": ("it can be given once only", "只能提供一次"),
+    "not_valid": ("it is not valid", "内容无效"),
+}
+
+
+def title_of(status: int, language: Language) -> str:
+    """Return what an HTTP status means."""
+    return _in(TITLES.get(status, TITLES[400 if status < 500 else 500]), language)
+
+
+def detail_of(code: str, values: Mapping[str, Any], language: Language) -> str:
+    """Return the sentence for a problem's code."""
+    return _in(DETAILS[code], language).format_map(values)
+
+
+def fault_of(code: str, values: Mapping[str, Any], language: Language) -> str:
+    """Return what is wrong with one field, by its code; a code without a text is not_valid."""
+    return _in(FAULTS.get(code, FAULTS["not_valid"]), language).format_map(values)
+
+
+def _in(sentence: Sentence, language: Language) -> str:
+    return sentence[0] if language == "en" else sentence[1]

@@ -1,0 +1,113 @@
+"""The transactions of requests: one each, with a time limit, committed before the answer."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Depends
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from api.availability import Availability, unavailable
+from schema.runtime.errors import (
+    CONFLICT,
+    MISSING_DATABASE,
+    MISSING_TABLE,
+    error_code,
+    is_transient,
+)
+from schema.runtime.transactions import CommitUnknownError, commit
+
+T = TypeVar("T")
+
+DEADLINE_SECONDS = 4.0
+"""No request waits longer for the database, its repetitions included."""
+
+_AGAIN = AsyncRetrying(
+    retry=retry_if_exception(is_transient),
+    stop=stop_after_attempt(4),
+    wait=wait_random_exponential(multiplier=0.02, max=0.5),
+    reraise=True,
+)
+
+
+class Database:
+    """Runs the schema's functions for requests.
+
+    `work` is called with a connection, in one transaction; after a passing error it is called
+    again in a new one, as long as no COMMIT was sent. Raises Problem (503) when the database
+    cannot be used, or when nobody knows whether a COMMIT was taken.
+    """
+
+    def __init__(self, engine: AsyncEngine, availability: Availability) -> None:
+        self._engine = engine
+        self.availability = availability
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` reads."""
+        return await self._run(work, lambda: "database_away")
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` returns, once its changes are committed."""
+        committing = False
+
+        def committed(connection: Connection) -> T:
+            nonlocal committing
+            result = work(connection)
+            committing = True
+            commit(connection)
+            return result
+
+        return await self._run(
+            committed, lambda: "outcome_unknown" if committing else "database_away"
+        )
+
+    async def _run(self, work: Callable[[Connection], T], when_late: Callable[[], str]) -> T:
+        self.availability.require()
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return await self._repeated(work)
+        except TimeoutError:
+            self.availability.suspect()
+            raise unavailable(when_late()) from None
+        except CommitUnknownError:
+            self.availability.suspect()
+            raise unavailable("outcome_unknown") from None
+        except (SQLAlchemyError, OSError) as error:
+            raise self._refusal(error) from error
+
+    async def _repeated(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return await self._once(work)  # nearly always enough, and tenacity is not free
+        except (SQLAlchemyError, OSError) as error:
+            if not is_transient(error):
+                raise
+        return await _AGAIN.copy()(self._once, work)
+
+    async def _once(self, work: Callable[[Connection], T]) -> T:
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(work)
+
+    def _refusal(self, error: Exception) -> Exception:
+        code = error_code(error)
+        if code in CONFLICT or isinstance(error, PoolTimeoutError):
+            return unavailable("database_busy")
+        if code in {MISSING_TABLE, MISSING_DATABASE}:
+            self.availability.suspect()
+            return unavailable("database_not_migrated")
+        if is_transient(error):
+            self.availability.suspect()
+            return unavailable("database_away")
+        return error
+
+
+async def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+DatabaseDependency = Annotated[Database, Depends(_database)]

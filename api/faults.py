@@ -1,0 +1,52 @@
+"""What is wrong with one field of a request, found by pydantic, said by the catalogue."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from api.task_bodies import TaskCreation
+from api.task_json import TaskDetail
+
+SAME_AS: Mapping[str, str] = {
+    "dict_type": "object_type",
+    "model_type": "object_type",
+    "model_attributes_type": "object_type",
+    "int_parsing": "int_type",
+    "int_parsing_size": "int_type",
+    "int_from_float": "int_type",
+    "bool_parsing": "bool_type",
+    "enum": "not_one_of",
+    "literal_error": "not_one_of",
+}
+"""Errors of pydantic that need no sentence of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Where a fault is, as a JSON pointer, and the code and values of its sentence."""
+
+    pointer: str
+    code: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def from_pydantic(error: Mapping[str, Any]) -> Fault:
+    """Return the fault that an error of pydantic stands for."""
+    place, *path = error["loc"]
+    code = SAME_AS.get(error["type"], error["type"])
+    if code == "extra_forbidden" and place == "body":
+        code = _why_forbidden(path)
+    return Fault(_pointer(path), code, error.get("ctx") or {})
+
+
+def _why_forbidden(path: Sequence[Any]) -> str:
+    name = path[-1]
+    if name == "status":
+        return "status_is_not_given"
+    if name in TaskCreation.model_fields:
+        return "field_is_fixed"
+    return "field_is_not_given" if name in TaskDetail.model_fields else "extra_forbidden"
+
+
+def _pointer(path: Sequence[Any]) -> str:
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)

@@ -1,0 +1,120 @@
+"""The types of what clients send: what each field takes, and what it refuses."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from schema.models.metadata import ACCOUNT_LENGTH, NAME_LENGTH, TITLE_LENGTH
+from schema.states import Priority
+
+DESCRIPTION_LENGTH = 16_000
+MAX_TAGS = 50
+MAX_ID = 2**63 - 1
+
+PRIORITIES = {str(priority): priority for priority in Priority} | {
+    priority.name.lower(): priority for priority in Priority
+}
+"""The requirement's words and their English ones: 高 is high, 中 is medium, 低 is low."""
+
+_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
+)
+_FIRST = datetime(1000, 1, 1, tzinfo=UTC)
+
+
+def _text(value: str) -> str:
+    if "\0" in value:
+        raise PydanticCustomError("nul_character", "NUL character")
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("blank", "blank")
+    return value
+
+
+def _label(value: str) -> str:
+    """Check a name that people choose: 'a' and 'a ' would be one in the database."""
+    if value.strip() != value:
+        raise PydanticCustomError("outer_blanks", "outer blanks")
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
+        raise PydanticCustomError("control_character", "control character")
+    return value
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*", value):
+        raise PydanticCustomError("name_pattern", "not a name")
+    return value
+
+
+def _priority(value: Any) -> Priority:
+    if not isinstance(value, str) or value not in PRIORITIES:
+        raise PydanticCustomError("not_one_of", "", {"expected": ", ".join(PRIORITIES)})
+    return PRIORITIES[value]
+
+
+def _moment(value: Any) -> datetime:
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        raise PydanticCustomError("moment_format", "not a time")
+    try:
+        moment = datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise PydanticCustomError("moment_format", "not a time") from None
+    return _in_range(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _in_range(moment: datetime) -> datetime:
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("moment_range", "out of range") from None
+    if moment < _FIRST:
+        raise PydanticCustomError("moment_range", "out of range")
+    return moment
+
+
+def _distinct(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+Title = Annotated[
+    str,
+    Field(min_length=1, max_length=TITLE_LENGTH),
+    AfterValidator(_not_blank),
+    AfterValidator(_text),
+]
+Description = Annotated[str, Field(max_length=DESCRIPTION_LENGTH), AfterValidator(_text)]
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=NAME_LENGTH,
+        json_schema_extra={"pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:-]*$"},
+    ),
+    AfterValidator(_name),
+]
+"""A name of a queue or a task type: letters, digits and _ - . : without a sign in front."""
+
+Tag = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH), AfterValidator(_label)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
+AccountId = Annotated[str, Field(min_length=1, max_length=ACCOUNT_LENGTH), AfterValidator(_label)]
+PriorityName = Annotated[
+    Priority,
+    BeforeValidator(_priority),
+    WithJsonSchema({"type": "string", "enum": list(PRIORITIES)}),
+]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A time by RFC 3339, taken as UTC where it has no offset."""
+
+TimeoutSeconds = Annotated[int, Field(ge=1, le=604_800)]
+RetryLimit = Annotated[int, Field(ge=0, le=100)]

@@ -1,0 +1,65 @@
+"""How uvicorn runs the application, in one process or several."""
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from schema.runtime.logging import configure
+from schema.runtime.settings import Settings, settings
+
+SHUTDOWN_SECONDS = 6
+"""Requests get this long to end; none takes longer, and platforms kill after ten."""
+
+
+class ServerConfig(uvicorn.Config):
+    """uvicorn's configuration, logging as this system does, in every process it starts."""
+
+    def configure_logging(self) -> None:
+        """Send uvicorn's log where ours goes."""
+        configure(settings())
+        logging.getLogger("uvicorn.access").disabled = True
+        # It logs the server's notes as warnings, and every EXPLAIN has one.
+        logging.getLogger("asyncmy").setLevel(logging.ERROR)
+
+
+def serve(chosen: Settings) -> int:
+    """Serve until told to end; return the process's exit code."""
+    config = ServerConfig(
+        "api.main:app",
+        host=chosen.bind_host,
+        port=chosen.port,
+        workers=chosen.web_concurrency,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    # uvicorn raises the signal that ended it once more when it is done: that is not a failure.
+    signal.signal(signal.SIGTERM, _exit)
+    signal.signal(signal.SIGINT, _exit)
+    return _serve_in_processes(config) if config.workers > 1 else _serve_here(config)
+
+
+def _serve_here(config: ServerConfig) -> int:
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else STARTUP_FAILURE
+
+
+def _serve_in_processes(config: ServerConfig) -> int:
+    supervisor = Multiprocess(config, [config.bind_socket()])
+    supervisor.run()
+    codes = [process.exitcode for process in supervisor.processes]
+    return STARTUP_FAILURE if STARTUP_FAILURE in codes else 0
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)

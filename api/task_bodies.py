@@ -1,0 +1,67 @@
+"""What clients send about a task: to create it, to change it."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from api.fields import (
+    AccountId,
+    Description,
+    Moment,
+    Name,
+    PriorityName,
+    RetryLimit,
+    Tags,
+    TimeoutSeconds,
+    Title,
+)
+from schema.states import Priority
+from schema.tasks import NewTask
+
+_CONFIG = ConfigDict(extra="forbid", strict=True)
+
+Payload = Annotated[Any, Field(description="Input of the handler: any JSON of up to 256 KiB")]
+
+
+class TaskCreation(BaseModel):
+    """A task to be created; only `title` is required."""
+
+    model_config = _CONFIG
+
+    title: Title
+    description: Description | None = None
+    priority: PriorityName = Priority.MEDIUM
+    tags: Tags = []
+    due_date: Moment | None = Field(None, description="Informs; does not schedule")
+    timeout_seconds: TimeoutSeconds | None = Field(
+        None, description="Time that one attempt has; null: the queue's default, else 300"
+    )
+    retry_limit: RetryLimit | None = Field(
+        None, description="Retries after the first attempt; null: the queue's default, else 3"
+    )
+    task_type: Name = Field("default", description="Names the handler that runs it")
+    queue: Name = Field("default", description="Comes to be with its first task")
+    payload: Payload = None
+    account_id: AccountId | None = None
+    available_at: Moment | None = Field(None, description="Not to be started before; null: now")
+    hold: bool = Field(default=False, description="Create it paused")
+
+    def task(self) -> NewTask:
+        """Return it as the schema takes it."""
+        return NewTask(**dict(self))
+
+
+@with_config(_CONFIG)
+class TaskChanges(TypedDict, total=False):
+    """Fields to change; those left out stay as they are."""
+
+    title: Title
+    description: Description | None
+    priority: PriorityName
+    tags: Tags
+    due_date: Moment | None
+    timeout_seconds: TimeoutSeconds
+    retry_limit: RetryLimit
+    payload: Payload
+    account_id: AccountId | None

@@ -1,0 +1,115 @@
+"""A task as JSON."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from schema.listing import TaskRow
+from schema.states import Priority, Stage, State, Status, state_of
+
+OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
+
+
+class Progress(BaseModel):
+    """How far a handler says it is."""
+
+    percent: float
+    message: str | None
+
+
+class TaskSummary(BaseModel):
+    """A task in a list. All times are UTC."""
+
+    id: int
+    title: str
+    description: str | None
+    status: Status
+    state: State
+    stopping: bool
+    priority: Priority
+    tags: list[str]
+    due_date: datetime | None
+    timeout_seconds: int
+    retry_limit: int
+    current_retry_count: int
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    queue: str
+    task_type: str
+    account_id: str | None
+    available_at: datetime
+    worker_id: str | None
+    fence: int
+    lease_expires_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    stage: Stage | None
+    progress: Progress | None
+    last_error: str | None
+    error_class: str | None
+    crash_count: int
+    unique_key: str | None
+    schedule_id: int | None
+    batch_id: int | None
+    callback_url: str | None
+    traceparent: str | None
+    workflow_name: str | None
+    node_count: int | None
+    version: int
+    allowed_actions: list[str]
+
+
+class TaskDetail(TaskSummary):
+    """A single task, with what lists leave out."""
+
+    payload: Any
+    result: Any
+    checkpoint: Any
+
+
+_COMPUTED = {"state", "stopping", "progress", "allowed_actions"}
+_COPIED = tuple(name for name in TaskSummary.model_fields if name not in _COMPUTED)
+_DETAILS = tuple(name for name in TaskDetail.model_fields if name not in TaskSummary.model_fields)
+
+
+def summary(task: TaskRow) -> dict[str, Any]:
+    """Return a task as lists show it."""
+    shown = {name: task[name] for name in _COPIED}
+    percent = task["progress"]
+    shown["state"] = state_of(task["status"], task["stage"])
+    shown["stopping"] = task["stop_requested_at"] is not None
+    shown["progress"] = percent if percent is None else _progress(task)
+    shown["allowed_actions"] = ()
+    return shown
+
+
+def detail(task: TaskRow) -> dict[str, Any]:
+    """Return a single task as it is shown."""
+    return summary(task) | {name: task[name] for name in _DETAILS}
+
+
+class TaskResponse(Response):
+    """One task."""
+
+    def __init__(
+        self, task: TaskRow, status_code: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        content = orjson.dumps(detail(task), option=OPTIONS)
+        super().__init__(content, status_code, headers, "application/json")
+
+
+class TasksResponse(Response):
+    """A bare array of tasks."""
+
+    def __init__(self, tasks: Iterable[TaskRow], headers: dict[str, str]) -> None:
+        content = orjson.dumps([summary(task) for task in tasks], option=OPTIONS)
+        super().__init__(content, 200, headers, "application/json")
+
+
+def _progress(task: TaskRow) -> dict[str, Any]:
+    return {"percent": float(task["progress"]), "message": task["progress_message"]}

@@ -1,0 +1,116 @@
+"""The routes of tasks."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Body, Path, Query
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.bodies import JsonRoute
+from api.database import DatabaseDependency
+from api.fields import MAX_ID
+from api.paths import prefix
+from api.problems import Problem
+from api.task_bodies import TaskChanges, TaskCreation
+from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
+from api.task_query import TaskQuery
+from schema import listing, tasks
+from schema.listing import TaskRow
+
+router = APIRouter(tags=["tasks"], route_class=JsonRoute)
+
+TaskId = Annotated[int, Path(ge=1, le=MAX_ID, description="Number of the task")]
+
+
+@router.post("/tasks", status_code=201, response_model=TaskDetail)
+async def create_task(
+    creation: TaskCreation, request: Request, database: DatabaseDependency
+) -> Response:
+    """Create a task."""
+    new = creation.task()
+
+    def work(connection: Connection) -> TaskRow:
+        [task_id] = tasks.create(connection, [new])
+        return _found(connection, task_id)
+
+    task = await database.write(work)
+    location = f"{prefix(request.scope)}/tasks/{task['id']}"
+    return TaskResponse(task, 201, {"location": location})
+
+
+@router.get("/tasks", response_model=list[TaskSummary])
+async def list_tasks(
+    query: Annotated[TaskQuery, Query()], request: Request, database: DatabaseDependency
+) -> Response:
+    """List tasks, newest first."""
+    wanted = query.filter()
+
+    def work(connection: Connection) -> tuple[list[TaskRow], int | None]:
+        page = listing.page(
+            connection,
+            wanted,
+            limit=query.limit,
+            offset=query.offset,
+            before_id=query.before_id,
+        )
+        return page, listing.count(connection, wanted) if query.include_total else None
+
+    page, total = await database.read(work)
+    headers = {} if total is None else {"x-total-count": str(total)}
+    if len(page) == query.limit:
+        headers["link"] = f'<{_next_page(request, page[-1]["id"])}>; rel="next"'
+    return TasksResponse(page, headers)
+
+
+@router.get("/tasks/{task_id:number}", response_model=TaskDetail)
+async def get_task(task_id: TaskId, database: DatabaseDependency) -> Response:
+    """Return one task."""
+    return TaskResponse(await database.read(lambda connection: _found(connection, task_id)))
+
+
+@router.patch("/tasks/{task_id:number}", response_model=TaskDetail)
+async def edit_task(
+    task_id: TaskId, changes: Annotated[TaskChanges, Body()], database: DatabaseDependency
+) -> Response:
+    """Change fields of a task; its status is the system's to change."""
+
+    def work(connection: Connection) -> TaskRow:
+        if changes and not tasks.edit(connection, task_id, _columns(changes)):
+            raise _no_task(task_id)
+        return _found(connection, task_id)
+
+    return TaskResponse(await (database.write if changes else database.read)(work))
+
+
+@router.delete("/tasks/{task_id:number}", status_code=204)
+async def delete_task(task_id: TaskId, database: DatabaseDependency) -> Response:
+    """Delete a task; one that runs is stopped first, and is gone for readers at once."""
+    if not await database.write(lambda connection: tasks.remove(connection, [task_id])):
+        raise _no_task(task_id)
+    return Response(status_code=204)
+
+
+def _found(connection: Connection, task_id: int) -> TaskRow:
+    task = listing.find(connection, task_id)
+    if task is None:
+        raise _no_task(task_id)
+    return task
+
+
+def _no_task(task_id: int) -> Problem:
+    return Problem(404, "task_not_found", values={"task_id": task_id})
+
+
+def _columns(changes: TaskChanges) -> dict[str, Any]:
+    return dict(changes)
+
+
+def _next_page(request: Request, before_id: int) -> str:
+    kept = [
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name not in {"before_id", "offset"}
+    ]
+    return f"{prefix(request.scope)}/tasks?{urlencode([*kept, ('before_id', str(before_id))])}"
