@@ -21,8 +21,9 @@ PORT_TRIES = 5
 class Server(ABC):
     """A server on a loopback port that keeps its data, its log and its port in one directory.
 
-    As a context manager it starts and stops. The process leads a group of its own, so Ctrl-C in
-    the terminal does not reach it, and it is killed when the thread that started it ends.
+    As a context manager it starts and stops; a KeyboardInterrupt kills it. The process leads a
+    group of its own, so Ctrl-C in the terminal does not reach it, and it is killed when the thread
+    that started it ends.
 
     kind: "mysql", "mariadb" or "redis"; port: 0 before the first start; log: what the server
     printed in all its starts; version: as the server names it, once it has started.
@@ -50,7 +51,10 @@ class Server(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
+        if kind is KeyboardInterrupt:
+            self.kill()
+        else:
+            self.stop()
 
     @property
     @abstractmethod
@@ -106,6 +110,9 @@ class Server(ABC):
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
+        except KeyboardInterrupt:
+            self.kill()
+            raise
         self._process = None
 
     def kill(self) -> None:

@@ -73,6 +73,7 @@ class Database(Server):
         self.log.write_text(made.stdout + made.stderr)
         if made.returncode != 0:
             raise ServerError(f"The {self.kind} data directory could not be made: see {self.log}.")
+        create.unlink()
         making.rename(self.data)
 
     def _command(self) -> list[str]:

@@ -1,0 +1,50 @@
+# Everything a developer runs. Set-up happens by itself, and again when a requirements file changed.
+.DEFAULT_GOAL := help
+.PHONY: help up test check lock sql clean
+
+WORKERS ?= 1
+DB ?=
+ARGS ?=
+
+RUN := .venv/bin/python
+LOCK := --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+up: .venv/runtime ## run the system: WORKERS=3 for more workers, DB=mysql or DB=mariadb to choose
+	@$(RUN) -m tools.up --workers '$(WORKERS)' $(if $(DB),--database '$(DB)')
+
+test: .venv/development ## run the tests on a private server: DB=mysql or DB=mariadb, ARGS for pytest
+	@db="$$($(RUN) -m tools.servers install $(DB) redis)" && \
+		ROWLEASE_TEST_DB="$$db" $(RUN) -m pytest $(ARGS)
+
+check: .venv/development ## lint, formatting, types and imports
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+lock: .venv/runtime ## pin the newest versions that pyproject.toml allows, with hashes
+	$(RUN) -m pip install -qq uv
+	.venv/bin/uv pip compile $(LOCK) --output-file requirements.txt pyproject.toml
+	.venv/bin/uv pip compile $(LOCK) --group dev --constraint requirements.txt \
+		--output-file requirements-dev.txt pyproject.toml
+
+sql: ## open the database of make up in a client: ARGS="-e 'SELECT ...'" for one statement
+	@test -x $(RUN) || { echo '`make up` has not run in this checkout: run it first.' >&2; exit 1; }
+	@$(RUN) -m tools.up.sql $(ARGS)
+
+clean: ## remove .venv and all caches; the data of make up stay in .local
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/runtime: requirements.txt
+	@sh tools/up/environment.sh requirements.txt
+	@touch $@
+
+# The runtime's requirements are among these.
+.venv/development: requirements-dev.txt requirements.txt
+	@sh tools/up/environment.sh requirements-dev.txt
+	@touch .venv/runtime $@

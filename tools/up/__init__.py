@@ -1,0 +1,1 @@
+"""Run the whole system on this machine: private servers and the lines of the Procfile."""

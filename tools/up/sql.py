@@ -1,0 +1,47 @@
+"""Open the database of `make up` in a command-line client: `make sql`."""
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tools.servers.programs import find_client
+from tools.up.private import URL_FILE
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def main() -> None:
+    """Become the client, with this program's arguments passed on."""
+    url_file = Path.cwd() / ".local" / URL_FILE
+    if not url_file.exists():
+        sys.exit("`make up` has not run in this checkout: run it, then `make sql` beside it.")
+    client = find_client()
+    if client is None:
+        sys.exit(
+            "No client was found: install mariadb-client on Debian and Ubuntu, mariadb on Fedora,"
+            " or mariadb from Homebrew on macOS."
+        )
+    words, environment = connect_words(url_file.read_text(), client.command)
+    os.execvpe(words[0], [*words, *sys.argv[1:]], environment)
+
+
+def connect_words(url: str, client: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
+    """Return the client's words for a DATABASE_URL, and its environment with the password."""
+    parts = urlsplit(url)
+    words = [
+        *client,
+        f"--host={parts.hostname}",
+        f"--port={parts.port or 3306}",
+        f"--user={unquote(parts.username or '')}",
+        "--default-character-set=utf8mb4",
+    ]
+    # MariaDB's newer clients insist on TLS, which the private server does not speak.
+    if client[-1].endswith("mariadb") and parts.hostname in LOOPBACK:
+        words.append("--skip-ssl")
+    password = {"MYSQL_PWD": unquote(parts.password)} if parts.password else {}
+    return [*words, parts.path.strip("/")], {**os.environ, **password}
+
+
+if __name__ == "__main__":
+    main()
