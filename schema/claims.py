@@ -134,10 +134,10 @@ def _lock(
 def _with_details(
     connection: Connection, rows: Sequence[Row[tuple[object, ...]]], ids: str, now: datetime
 ) -> Iterator[Claimed]:
-    stored = connection.exec_driver_sql(PAYLOADS.format(ids=ids)).tuples().all()
-    payloads: dict[int, str] = dict(stored)
+    found = connection.exec_driver_sql(PAYLOADS.format(ids=ids))
+    payloads = {row.task_id: row.payload for row in found}
     tags: dict[int, list[str]] = {}
-    for task_id, name in connection.exec_driver_sql(TAGS.format(ids=ids)).tuples():
+    for task_id, name in connection.exec_driver_sql(TAGS.format(ids=ids)):
         tags.setdefault(task_id, []).append(name)
     for row in rows:
         yield Claimed(

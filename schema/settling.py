@@ -139,7 +139,7 @@ def _unrecorded(connection: Connection, settlements: list[Settlement]) -> list[S
     if not settlements:
         return []
     keys = ",".join(f"({item.task_id},{item.fence})" for item in settlements)
-    recorded = set(connection.exec_driver_sql(RECORDED.format(keys=keys)).tuples())
+    recorded = {tuple(row) for row in connection.exec_driver_sql(RECORDED.format(keys=keys))}
     return [
         item for item in settlements if (item.task_id, item.fence, item.worker_id) not in recorded
     ]
