@@ -141,7 +141,9 @@ def _unrecorded(connection: Connection, settlements: list[Settlement]) -> list[S
     keys = ",".join(f"({item.task_id},{item.fence})" for item in settlements)
     recorded = {tuple(row) for row in connection.exec_driver_sql(RECORDED.format(keys=keys))}
     return [
-        item for item in settlements if (item.task_id, item.fence, item.worker_id) not in recorded
+        item
+        for item in settlements
+        if (item.task_id, item.fence, item.worker_id, item.ended_at) not in recorded
     ]
 
 

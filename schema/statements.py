@@ -66,8 +66,9 @@ ORDER BY id FOR UPDATE"""
 INSERT_ATTEMPTS = """INSERT INTO task_attempts (task_id, fence, attempt, worker_id, available_at,
     started_at, ended_at, outcome, error_class, message, traceback, result)"""
 
-RECORDED = """SELECT task_id, fence, worker_id FROM task_attempts
+RECORDED = """SELECT task_id, fence, worker_id, ended_at FROM task_attempts
 WHERE (task_id, fence) IN ({keys})"""
+"""Ended attempts by key. Worker and end tell an attempt's own settle from the reaper's."""
 
 OVERDUE = f"""SELECT id FROM tasks FORCE INDEX ({STATUS_INDEX})
 WHERE status = 'in_progress' AND lease_expires_at <= UTC_TIMESTAMP(6) LIMIT %s"""

@@ -1,5 +1,6 @@
 """Making, moving and reading rows, in as few words as a test wants to spend on it."""
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -107,3 +108,14 @@ def rows(engine: Engine, query: str) -> list[dict[str, Any]]:
     """Return what a query finds."""
     with engine.connect() as connection:
         return [dict(found) for found in connection.exec_driver_sql(query).mappings()]
+
+
+def wait_until_blocked(engine: Engine) -> None:
+    """Wait until some session waits for a row lock."""
+    deadline = time.monotonic() + 5
+    waiting = "SELECT trx_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+    while time.monotonic() < deadline:
+        if rows(engine, waiting):
+            return
+        time.sleep(0.11)  # InnoDB shows a new state when nobody has looked for 0.1 s
+    raise AssertionError("nobody waited for a lock")

@@ -54,17 +54,22 @@ def create_thread_engine(address: DatabaseAddress, *, connections: int = 5) -> E
     return engine
 
 
-def create_asyncio_engine(address: DatabaseAddress, *, connections: int = 10) -> AsyncEngine:
+def create_asyncio_engine(
+    address: DatabaseAddress, *, connections: int = 10, autocommit: bool = False
+) -> AsyncEngine:
     """Return an engine on asyncmy with at most `connections` connections.
 
     It has no read timeout (asyncmy stalls with one, its issue 155): callers put an
-    `asyncio.timeout` around each transaction.
+    `asyncio.timeout` around each transaction. It pings no connection before its use: callers do
+    again what failed because the first statement met a dead one. With `autocommit` each
+    statement is a transaction of its own: for reads that are one statement.
     """
+    options = _POOL | _ASYNCIO | (_AUTOCOMMIT if autocommit else {})
     engine = create_async_engine(
         _url(address, "mysql+asyncmy"),
         pool_size=connections,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
-        **_POOL,
+        **options,
     )
     _force_session(engine.sync_engine)
     return engine
@@ -77,6 +82,11 @@ _POOL: dict[str, Any] = {
     "pool_pre_ping": True,
     "pool_use_lifo": True,
 }
+
+# A ping and a ROLLBACK cost a request as much as its SELECT. Closing a Connection rolls back what
+# is open without the pool's help.
+_ASYNCIO: dict[str, Any] = {"pool_pre_ping": False, "pool_reset_on_return": None}
+_AUTOCOMMIT: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
 
 
 def _url(address: DatabaseAddress, driver: str) -> URL:
