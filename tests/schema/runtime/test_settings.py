@@ -1,0 +1,78 @@
+"""Settings are refused at start with a sentence that says what is wrong."""
+
+import pytest
+
+from schema.runtime.addresses import DatabaseAddress, DatabaseAddressError
+from schema.runtime.settings import Settings, SettingsError, settings
+
+URL = "mysql://user:secret@db:3307/name"
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is set, and nothing is remembered."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr("tests.schema.runtime.test_settings.settings", settings.__wrapped__)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("DATABASE_URL", None, "DATABASE_URL is not set"),
+        ("DATABASE_URL", "postgres://h/d", "DATABASE_URL: it must begin with mysql://"),
+        ("DATABASE_URL", "mysql://h", "DATABASE_URL: it must name a host and a database"),
+        ("DATABASE_URL", "mysql://h:x/d", "DATABASE_URL: it has no usable host and port"),
+        ("PORT", "http", "PORT: Input should be a valid integer"),
+        ("WORKER_CONCURRENCY", "0", "WORKER_CONCURRENCY: Input should be greater than or equal"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT: String should match"),
+        ("RETRY_BACKOFF_MAX_SECONDS", "0.5", "must not be less than RETRY_BACKOFF_SECONDS"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, sentence: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    if value is None:
+        monkeypatch.delenv(name)
+    else:
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as caught:
+        settings()
+
+    assert sentence in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_settings_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings().port = 1
+
+
+def test_modules_are_taken_in_the_order_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("WORKER_HANDLERS", "b, a.c,,")
+
+    assert settings().handler_modules == ("b", "a.c")
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "mysql+pymysql", "mariadb"])
+def test_an_address_is_taken_apart(scheme: str) -> None:
+    address = DatabaseAddress.parse(f"{scheme}://us%40er:p%2Fw@db:3307/name?ssl_ca=x")
+
+    assert (address.host, address.port, address.database) == ("db", 3307, "name")
+    assert (address.user, address.password) == ("us@er", "p/w")
+    assert address.options == {"ssl_ca": "x"}
+    assert "p/w" not in repr(address)
+
+
+def test_the_usual_port_needs_no_name() -> None:
+    assert DatabaseAddress.parse("mysql://h/d").port == 3306
+
+
+def test_another_scheme_is_refused() -> None:
+    with pytest.raises(DatabaseAddressError, match="mysql://"):
+        DatabaseAddress.parse("sqlite:///file")
