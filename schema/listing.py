@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, func, select
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, select
 
 from schema.documents import decode
 from schema.models.history import TaskAttempt
@@ -13,29 +13,41 @@ from schema.models.tasks import Tag, Task, TaskPayload, TaskTag
 COUNT_LIMIT = 10_000
 """An exact total is counted up to here: counting a million rows takes seconds."""
 
+# Tables, not models: a statement on models is prepared anew by the ORM at each execution.
+_TASKS = Task.__table__
+_PAYLOADS = TaskPayload.__table__
+_ATTEMPTS = TaskAttempt.__table__
+_TAGS = Tag.__table__
+_TASK_TAGS = TaskTag.__table__
+
 DETAIL_ONLY = ("checkpoint",)
 _HIDDEN = ("claimable", "live_unique_key", *DETAIL_ONLY)
-_COLUMNS = tuple(column for column in Task.__table__.c if column.key not in _HIDDEN)
-_TAGS = (
-    select(func.json_arrayagg(Tag.name))
-    .join(TaskTag, TaskTag.tag_id == Tag.id)
-    .where(TaskTag.task_id == Task.id)
-    .correlate(Task)
+_COLUMNS = tuple(column for column in _TASKS.c if column.key not in _HIDDEN)
+_TAG_NAMES = (
+    select(func.json_arrayagg(_TAGS.c.name))
+    .join(_TASK_TAGS, _TASK_TAGS.c.tag_id == _TAGS.c.id)
+    .where(_TASK_TAGS.c.task_id == _TASKS.c.id)
+    .correlate(_TASKS)
     .scalar_subquery()
     .label("tags")
 )
-_LIST = select(*_COLUMNS, _TAGS).where(Task.delete_requested_at.is_(None))
-_DETAIL = (
+_VISIBLE = _TASKS.c.delete_requested_at.is_(None)
+_LIST = select(*_COLUMNS, _TAG_NAMES).where(_VISIBLE)
+# Built once: a statement that is made anew for each call is also hashed anew.
+_ONE = (
     select(
         *_COLUMNS,
-        _TAGS,
-        func.concat(Task.checkpoint).label("checkpoint"),
-        func.concat(TaskPayload.payload).label("payload"),
-        func.concat(TaskAttempt.result).label("result"),
+        _TAG_NAMES,
+        func.concat(_TASKS.c.checkpoint).label("checkpoint"),
+        func.concat(_PAYLOADS.c.payload).label("payload"),
+        func.concat(_ATTEMPTS.c.result).label("result"),
     )
-    .outerjoin(TaskPayload, TaskPayload.task_id == Task.id)
-    .outerjoin(TaskAttempt, and_(TaskAttempt.task_id == Task.id, TaskAttempt.fence == Task.fence))
-    .where(Task.delete_requested_at.is_(None))
+    .outerjoin(_PAYLOADS, _PAYLOADS.c.task_id == _TASKS.c.id)
+    .outerjoin(
+        _ATTEMPTS,
+        and_(_ATTEMPTS.c.task_id == _TASKS.c.id, _ATTEMPTS.c.fence == _TASKS.c.fence),
+    )
+    .where(_VISIBLE, _TASKS.c.id == bindparam("task_id"))
 )
 
 TaskRow = dict[str, Any]
@@ -58,7 +70,7 @@ class TaskFilter:
 
 def find(connection: Connection, task_id: int) -> TaskRow | None:
     """Return one task, or None. One statement."""
-    row = connection.execute(_DETAIL.where(Task.id == task_id)).mappings().one_or_none()
+    row = connection.execute(_ONE, {"task_id": task_id}).mappings().one_or_none()
     if row is None:
         return None
     return _task_row(row) | {key: decode(row[key]) for key in ("checkpoint", "payload", "result")}
@@ -73,17 +85,17 @@ def page(
     before_id: int | None = None,
 ) -> list[TaskRow]:
     """Return up to `limit` tasks, newest first, from below `before_id`. One statement."""
-    query = _filtered(_LIST, wanted).order_by(Task.id.desc()).limit(limit)
+    query = _filtered(_LIST, wanted).order_by(_TASKS.c.id.desc()).limit(limit)
     if offset:
         query = query.offset(offset)
     if before_id is not None:
-        query = query.where(Task.id < before_id)
+        query = query.where(_TASKS.c.id < before_id)
     return [_task_row(row) for row in connection.execute(query).mappings()]
 
 
 def count(connection: Connection, wanted: TaskFilter) -> int:
     """Return how many tasks match, counted up to COUNT_LIMIT."""
-    visible = select(Task.id).where(Task.delete_requested_at.is_(None))
+    visible = select(_TASKS.c.id).where(_VISIBLE)
     matching = _filtered(visible, wanted).limit(COUNT_LIMIT).subquery()
     return connection.execute(select(func.count()).select_from(matching)).scalar_one()
 
@@ -96,11 +108,11 @@ def _task_row(row: Any) -> TaskRow:
 
 def _filtered(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
     for column, values in (
-        (Task.status, wanted.status),
-        (Task.priority, wanted.priority),
-        (Task.queue, wanted.queue),
-        (Task.task_type, wanted.task_type),
-        (Task.account_id, wanted.account_id),
+        (_TASKS.c.status, wanted.status),
+        (_TASKS.c.priority, wanted.priority),
+        (_TASKS.c.queue, wanted.queue),
+        (_TASKS.c.task_type, wanted.task_type),
+        (_TASKS.c.account_id, wanted.account_id),
     ):
         if values:
             query = query.where(column.in_(values))
@@ -115,8 +127,8 @@ def _filtered(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
 def _has_tag(names: Sequence[str]) -> Any:
     return exists(
         select(1)
-        .select_from(TaskTag)
-        .join(Tag, Tag.id == TaskTag.tag_id)
-        .where(TaskTag.task_id == Task.id, Tag.name.in_(names))
-        .correlate(Task)
+        .select_from(_TASK_TAGS)
+        .join(_TAGS, _TAGS.c.id == _TASK_TAGS.c.tag_id)
+        .where(_TASK_TAGS.c.task_id == _TASKS.c.id, _TAGS.c.name.in_(names))
+        .correlate(_TASKS)
     )

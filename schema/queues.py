@@ -3,13 +3,18 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.mysql import insert
 
 from schema.models.queues import Queue
 
 TIMEOUT_SECONDS = 300
 RETRY_LIMIT = 3
+
+_QUEUES = Queue.__table__
+_DEFAULTS = select(_QUEUES.c.name, _QUEUES.c.timeout_seconds, _QUEUES.c.retry_limit).where(
+    _QUEUES.c.name.in_(bindparam("names", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +27,7 @@ class QueueDefaults:
 
 def ensure(connection: Connection, names: Collection[str]) -> Mapping[str, QueueDefaults]:
     """Return the defaults of each queue named; one that is not there yet comes to be."""
-    rows = connection.execute(
-        select(Queue.name, Queue.timeout_seconds, Queue.retry_limit).where(Queue.name.in_(names))
-    )
+    rows = connection.execute(_DEFAULTS, {"names": sorted(names)})
     defaults = {
         row.name: QueueDefaults(
             TIMEOUT_SECONDS if row.timeout_seconds is None else row.timeout_seconds,
