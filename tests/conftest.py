@@ -1,7 +1,7 @@
 """A real server, private to this run, with the tables in it."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast, get_args
 
@@ -15,6 +15,7 @@ from schema.runtime.addresses import DatabaseAddress
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import settings
 from schema.runtime.transactions import transaction
+from tests import processes
 from tools.servers import Database, database, default_database
 from tools.servers.programs import DatabaseKind
 
@@ -25,8 +26,6 @@ KEPT = {"settings"}
 
 # A test server's data need not survive the machine: that would only make the suite slow.
 UNSAFE = ["--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--innodb-doublewrite=OFF"]
-
-Alembic = Callable[[Callable[[Config], object]], None]
 
 
 @pytest.fixture(scope="session")
@@ -73,3 +72,18 @@ def empty(engine: Engine) -> None:
     with transaction(engine) as connection:
         for name in connection.exec_driver_sql(filled).scalars().all():
             connection.exec_driver_sql(f"DELETE FROM {name}")
+
+
+@pytest.fixture
+def start(engine: Engine, tmp_path: Path) -> Iterator[processes.Start]:  # noqa: ARG001
+    """Starts processes of the Procfile on the test's database; kills what is left at the end."""
+    running: list[processes.Running] = []
+
+    def start_one(module: str, **environment: str) -> processes.Running:
+        one = processes.start(tmp_path, module, len(running), **environment)
+        running.append(one)
+        return one
+
+    yield start_one
+    for one in running:
+        one.kill()

@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
+from tools.servers.ports import free_port, is_free
 
 CHECKOUT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 30
@@ -82,8 +84,14 @@ def up(tmp_path: Path) -> Iterator[Start]:
 
     def start(procfile: str, *words: str, **variables: str) -> Up:
         (tmp_path / "Procfile").write_text(procfile)
-        given = {"DATABASE_URL": "mysql://db", "REDIS_URL": "redis://cache", **variables}
-        ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), **given}
+        ours = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(CHECKOUT),
+            "DATABASE_URL": "mysql://db",
+            "REDIS_URL": "redis://cache",
+            "PORT": str(free_port()),
+            **variables,
+        }
         environment = {key: value for key, value in ours.items() if value != "unset"}
         started.append(Up(tmp_path, environment, list(words)))
         return started[-1]
@@ -216,6 +224,15 @@ def test_a_port_that_was_asked_for_and_is_taken_is_refused(up: Start) -> None:
     assert running.seen == [
         f"PORT {port} is taken by another program: end that or set another PORT."
     ]
+
+
+def test_another_port_is_used_where_the_usual_one_is_taken(up: Start) -> None:
+    with ExitStack() as others:
+        if is_free(8000):
+            others.enter_context(socket.create_server(("127.0.0.1", 8000)))
+        running = up("worker: echo port $PORT\n", PORT="unset")
+        port = running.until(r"Port 8000 is taken by another program, so port (\d+) is used\.")[1]
+        running.until(f"port {port}$")
 
 
 def test_a_second_one_in_the_same_checkout_is_refused(up: Start) -> None:

@@ -18,6 +18,7 @@ class CoroutineExecutor:
     def __init__(self, done: Done) -> None:
         self._done = done
         self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
         self._running: dict[asyncio.Task[None], Job] = {}
         self._released: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run_loop, name="coroutines", daemon=True)
@@ -35,13 +36,13 @@ class CoroutineExecutor:
         self._loop.call_soon_threadsafe(self._cancel_all)
 
     def close(self) -> None:
-        """Stop the loop."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """Cancel what runs and close the loop."""
+        self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(CLOSE_SECONDS)
 
     def _run_loop(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._closing.wait())
 
     def _start_all(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
