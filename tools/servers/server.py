@@ -37,6 +37,7 @@ class Server(ABC):
         self.log = self.directory / "log"
         self.port = 0
         self.version = ""
+        self._temporary = self.directory / "tmp"
         self._port_file = self.directory / "port"
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
@@ -94,6 +95,7 @@ class Server(ABC):
         if self.running:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._temporary.mkdir(exist_ok=True)
         self._prepare()
         if self.port:
             self._serve()
@@ -140,6 +142,11 @@ class Server(ABC):
                 return
         raise ServerError(f"No free port was found for {self.kind}: try again.")
 
+    def _environment(self) -> dict[str, str]:
+        # A MariaDB that starts removes all temporary tables from its folder for them, and in a
+        # shared /tmp these are also those of servers that run.
+        return {**os.environ, "TMPDIR": str(self._temporary)}
+
     def _ports_to_try(self) -> list[int]:
         ports = [free_port() for _ in range(PORT_TRIES)]
         if self._port_file.exists():
@@ -152,6 +159,7 @@ class Server(ABC):
             self._log_start = log.tell()
             self._process = subprocess.Popen(
                 bound(self._command()),
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

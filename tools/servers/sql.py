@@ -69,8 +69,10 @@ class Database(Server):
         create = self.directory / "create.sql"
         create.write_text(CREATE)
         words = _install_words(self.kind, self._program, making, create)
-        made = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
-        self.log.write_text(made.stdout + made.stderr)
+        with self.log.open("ab") as log:
+            made = subprocess.run(
+                words, env=self._environment(), stdout=log, stderr=subprocess.STDOUT, check=False
+            )
         if made.returncode != 0:
             raise ServerError(f"The {self.kind} data directory could not be made: see {self.log}.")
         create.unlink()
