@@ -8,10 +8,11 @@ from pydantic import BaseModel
 
 from api.availability import unavailable
 from api.database import DatabaseDependency
+from api.documentation import operation_id, problems
 from api.version import VERSION
 from schema.server import is_migrated
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 
 
 class Health(BaseModel):
@@ -42,7 +43,7 @@ async def livez() -> Alive:
     return Alive()
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses=problems(503))
 async def readyz(database: DatabaseDependency) -> Alive:
     """Answer 200 when requests can be served: the database is there and migrated."""
     if not await database.read(is_migrated):

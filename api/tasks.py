@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.bodies import JsonRoute
 from api.database import DatabaseDependency
+from api.documentation import operation_id, problems
 from api.fields import MAX_ID
 from api.paths import prefix
 from api.problems import Problem
@@ -19,12 +20,35 @@ from api.task_query import TaskQuery
 from schema import listing, tasks
 from schema.listing import TaskRow
 
-router = APIRouter(tags=["tasks"], route_class=JsonRoute)
+router = APIRouter(tags=["tasks"], route_class=JsonRoute, generate_unique_id_function=operation_id)
+
+CREATED: dict[str, Any] = {
+    "description": "The task",
+    "headers": {"Location": {"description": "Its path", "schema": {"type": "string"}}},
+}
+LISTED: dict[str, Any] = {
+    "description": "Tasks, newest first",
+    "headers": {
+        "Link": {
+            "description": 'The next page, with rel="next", when there may be one',
+            "schema": {"type": "string"},
+        },
+        "X-Total-Count": {
+            "description": "With include_total=true: how many match, counted up to 10,000",
+            "schema": {"type": "integer"},
+        },
+    },
+}
 
 TaskId = Annotated[int, Path(ge=1, le=MAX_ID, description="Number of the task")]
 
 
-@router.post("/tasks", status_code=201, response_model=TaskDetail)
+@router.post(
+    "/tasks",
+    status_code=201,
+    response_model=TaskDetail,
+    responses={201: CREATED, **problems(400, 413, 415, 422, 503)},
+)
 async def create_task(
     creation: TaskCreation, request: Request, database: DatabaseDependency
 ) -> Response:
@@ -40,7 +64,9 @@ async def create_task(
     return TaskResponse(task, 201, {"location": location})
 
 
-@router.get("/tasks", response_model=list[TaskSummary])
+@router.get(
+    "/tasks", response_model=list[TaskSummary], responses={200: LISTED, **problems(422, 503)}
+)
 async def list_tasks(
     query: Annotated[TaskQuery, Query()], request: Request, database: DatabaseDependency
 ) -> Response:
@@ -64,13 +90,17 @@ async def list_tasks(
     return TasksResponse(page, headers)
 
 
-@router.get("/tasks/{task_id:number}", response_model=TaskDetail)
+@router.get("/tasks/{task_id:number}", response_model=TaskDetail, responses=problems(404, 503))
 async def get_task(task_id: TaskId, database: DatabaseDependency) -> Response:
     """Return one task."""
     return TaskResponse(await database.read(lambda connection: _found(connection, task_id)))
 
 
-@router.patch("/tasks/{task_id:number}", response_model=TaskDetail)
+@router.patch(
+    "/tasks/{task_id:number}",
+    response_model=TaskDetail,
+    responses=problems(400, 404, 413, 415, 422, 503),
+)
 async def edit_task(
     task_id: TaskId, changes: Annotated[TaskChanges, Body()], database: DatabaseDependency
 ) -> Response:
@@ -84,7 +114,7 @@ async def edit_task(
     return TaskResponse(await (database.write if changes else database.read)(work))
 
 
-@router.delete("/tasks/{task_id:number}", status_code=204)
+@router.delete("/tasks/{task_id:number}", status_code=204, responses=problems(404, 503))
 async def delete_task(task_id: TaskId, database: DatabaseDependency) -> Response:
     """Delete a task; one that runs is stopped first, and is gone for readers at once."""
     if not await database.write(lambda connection: tasks.remove(connection, [task_id])):
