@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
 from starlette.requests import Request
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -43,13 +44,16 @@ class Database:
     cannot be used, or when nobody knows whether a COMMIT was taken.
     """
 
-    def __init__(self, engine: AsyncEngine, availability: Availability) -> None:
-        self._engine = engine
+    def __init__(
+        self, readers: AsyncEngine, writers: AsyncEngine, availability: Availability
+    ) -> None:
+        self._readers = readers
+        self._writers = writers
         self.availability = availability
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` reads."""
-        return await self._run(work, lambda: "database_away")
+        return await self._run(self._readers, work, lambda: "database_away")
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` returns, once its changes are committed."""
@@ -57,20 +61,25 @@ class Database:
 
         def committed(connection: Connection) -> T:
             nonlocal committing
+            committing = False
             result = work(connection)
             committing = True
             commit(connection)
             return result
 
         return await self._run(
-            committed, lambda: "outcome_unknown" if committing else "database_away"
+            self._writers,
+            committed,
+            lambda: "outcome_unknown" if committing else "database_away",
         )
 
-    async def _run(self, work: Callable[[Connection], T], when_late: Callable[[], str]) -> T:
+    async def _run(
+        self, engine: AsyncEngine, work: Callable[[Connection], T], when_late: Callable[[], str]
+    ) -> T:
         self.availability.require()
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                return await self._repeated(work)
+                return await _repeated(engine, work)
         except TimeoutError:
             self.availability.suspect()
             raise unavailable(when_late()) from None
@@ -79,18 +88,6 @@ class Database:
             raise unavailable("outcome_unknown") from None
         except (SQLAlchemyError, OSError) as error:
             raise self._refusal(error) from error
-
-    async def _repeated(self, work: Callable[[Connection], T]) -> T:
-        try:
-            return await self._once(work)  # nearly always enough, and tenacity is not free
-        except (SQLAlchemyError, OSError) as error:
-            if not is_transient(error):
-                raise
-        return await _AGAIN.copy()(self._once, work)
-
-    async def _once(self, work: Callable[[Connection], T]) -> T:
-        async with self._engine.connect() as connection:
-            return await connection.run_sync(work)
 
     def _refusal(self, error: Exception) -> Exception:
         code = error_code(error)
@@ -103,6 +100,25 @@ class Database:
             self.availability.suspect()
             return unavailable("database_away")
         return error
+
+
+async def _repeated(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+    try:
+        return await _once(engine, work)  # nearly always enough, and tenacity is not free
+    except (SQLAlchemyError, OSError) as error:
+        if not is_transient(error):
+            raise
+    return await _AGAIN.copy()(_once, engine, work)
+
+
+async def _once(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+    # One greenlet for all of it; an AsyncConnection takes three, and a task to be closed.
+    return await greenlet_spawn(_connected, engine.sync_engine, work)
+
+
+def _connected(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.connect() as connection:
+        return work(connection)
 
 
 async def _database(request: Request) -> Database:

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 
 from fastapi import FastAPI
 
-from api import health, tasks
+from api import documentation, health, tasks
 from api.availability import Availability
 from api.database import Database
 from api.failures import Failures
@@ -27,12 +27,13 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         version=VERSION,
         lifespan=_lifespan(read_settings),
         # Handed over as they are: routes of an included router are matched twice per request.
-        routes=[*tasks.router.routes, *health.router.routes],
+        routes=[*tasks.router.routes, *health.router.routes, *documentation.ROUTES],
         exception_handlers=dict(HANDLERS),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
+    documentation.describe(application)
     application.add_middleware(OnePath)
     application.add_middleware(Failures)
     return application
@@ -43,9 +44,11 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[None]:
-        engine = create_asyncio_engine(read_settings().database)
-        availability = Availability(engine)
-        application.state.database = Database(engine, availability)
+        address = read_settings().database
+        writers = create_asyncio_engine(address)
+        readers = create_asyncio_engine(address, autocommit=True)
+        availability = Availability(writers)
+        application.state.database = Database(readers, writers, availability)
         watch = asyncio.create_task(availability.watch())
         try:
             with suppress(TimeoutError):
@@ -55,7 +58,8 @@ def _lifespan(
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
-            await engine.dispose()
+            await readers.dispose()
+            await writers.dispose()
 
     return lifespan
 
