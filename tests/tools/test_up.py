@@ -112,7 +112,7 @@ def watched(pid: int) -> Iterator[Callable[[], bool]]:
 
 
 def test_a_process_that_ends_is_started_again_with_growing_delays(up: Start) -> None:
-    running = up("worker: echo here; exit 3\nreaper: exit 0\n")
+    running = up("worker: echo here; exit 3\nreaper: true\n")
     running.until(r"worker\.1 \| here")
     running.until(r"worker\.1 \| ended with code 3; starts again in 0\.5 s")
     running.until(r"worker\.1 \| here")
@@ -162,8 +162,10 @@ def test_a_signal_ends_the_release_line(up: Start) -> None:
     assert not any("worked" in line for line in running.seen)
 
 
-def test_processes_are_asked_before_they_are_killed(up: Start) -> None:
-    running = up("worker: trap 'echo drained; exit' TERM; echo ready; tail -f /dev/null & wait\n")
+def test_processes_are_asked_before_they_are_killed(up: Start, tmp_path: Path) -> None:
+    drains = "trap 'echo drained; exit' TERM; echo ready; tail -f /dev/null & wait"
+    (tmp_path / "drains.sh").write_text(drains)
+    running = up("worker: sh drains.sh\n")
     running.until("ready")
     running.interrupt()
     assert running.ends_with() == 0

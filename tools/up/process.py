@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Mapping
@@ -14,15 +15,22 @@ FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 SETTLED_SECONDS = 10.0
 
+# What only a shell that stays can do: several commands, or variables set before one.
+_NEEDS_SHELL = re.compile(r"[;&|()`]|^\w+=")
+
 
 class Process:
-    """A command in a process group of its own, so that Ctrl-C reaches only the supervisor."""
+    """A command in a process group of its own, so that Ctrl-C reaches only the supervisor.
+
+    A single command takes the place of the shell that reads its line, and so gets the signals
+    itself. What a longer line has started ends together with its shell.
+    """
 
     def __init__(
         self, name: str, command: str, environment: Mapping[str, str], console: Console
     ) -> None:
         self.name = name
-        self._command = command
+        self._command = command if _NEEDS_SHELL.search(command) else f"exec {command}"
         self._environment = environment
         self._console = console
         self._ending = asyncio.Event()
