@@ -64,7 +64,8 @@ class ProcessExecutor:
 
     def start(self) -> None:
         """Start the fork server, so that the first job need not wait for its imports."""
-        _forkserver.set_forkserver_preload(["worker.executors.child", *self._modules])
+        preload = ["worker.executors.forkserver", "worker.executors.child", *self._modules]
+        _forkserver.set_forkserver_preload(preload)
         forkserver.ensure_running()
         self._thread.start()
 

@@ -1,0 +1,141 @@
+"""The small parts of the worker."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from worker import handlers, polling
+from worker.handlers import HandlerError, Kind, handler
+from worker.polling import Polling
+from worker.queues import QueueChoice, QueueChoiceError
+from worker.signals import Snooze
+from worker.slots import Slots
+
+
+class TestHandlers:
+    @pytest.fixture(autouse=True)
+    def registry(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """A registry of the test's own, with what is built in."""
+        handlers.load([])
+        monkeypatch.setattr(handlers, "_registered", dict(handlers._registered))
+        monkeypatch.setattr(handlers, "_built_in", set(handlers._built_in))
+        return iter(())
+
+    def test_the_kind_follows_from_the_function(self) -> None:
+        @handler("test.async")
+        async def one(context: Any, payload: Any) -> None: ...
+
+        @handler("test.def")
+        def two(context: Any, payload: Any) -> None: ...
+
+        assert handlers._registered["test.async"].kind == Kind.COROUTINE
+        assert handlers._registered["test.def"].kind == Kind.PROCESS
+
+    def test_the_model_is_that_of_the_second_parameter(self) -> None:
+        class Model(BaseModel):
+            x: int
+
+        async def one(context: Any, payload: Any) -> None: ...
+
+        one.__annotations__["payload"] = Model
+        handler("test.model")(one)
+
+        assert handlers._registered["test.model"].model is Model
+
+    def test_two_handlers_for_one_type_are_refused_by_name(self) -> None:
+        handler("test.twice")(_first)
+
+        with pytest.raises(HandlerError, match=r'"test.twice": .*_first and .*_second'):
+            handler("test.twice")(_second)
+
+    def test_a_built_in_handler_can_be_replaced_once(self) -> None:
+        handler("default")(_first)
+
+        assert handlers._registered["default"].function is _first
+        with pytest.raises(HandlerError):
+            handler("default")(_second)
+
+    def test_a_function_with_other_parameters_is_refused(self) -> None:
+        with pytest.raises(HandlerError, match="two parameters"):
+            handler("test.none")(lambda: None)
+
+    def test_a_module_that_cannot_be_imported_is_named(self) -> None:
+        with pytest.raises(HandlerError, match="no_such_module cannot be imported: ModuleNotFound"):
+            handlers.load(["no_such_module"])
+
+
+async def _first(context: Any, payload: Any) -> None: ...
+
+
+async def _second(context: Any, payload: Any) -> None: ...
+
+
+class TestQueueChoice:
+    @pytest.mark.parametrize(
+        ("text", "turns"),
+        [
+            ("b,a", [["b", "a"], ["b", "a"]]),
+            ("*", [["b", "c", "a"], ["c", "a", "b"], ["a", "b", "c"]]),
+            ("*,-b", [["c", "a"], ["a", "c"]]),
+            ("c,*", [["c", "b", "a"], ["c", "a", "b"]]),
+            ("-a,-b", [["c"]]),
+            ("a,missing", [["a"]]),
+            ("a,-a", [[]]),
+        ],
+    )
+    def test_queues_come_as_named_and_the_others_by_turns(
+        self, text: str, turns: list[list[str]]
+    ) -> None:
+        choice = QueueChoice.parse(text)
+
+        assert [choice.ordered(["a", "b", "c"]) for _ in turns] == turns
+
+    def test_no_queue_at_all_is_refused(self) -> None:
+        with pytest.raises(QueueChoiceError, match="names no queue"):
+            QueueChoice.parse(" , ")
+
+
+class TestPolling:
+    def test_an_idle_worker_asks_ever_less_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = [50.0]
+        monkeypatch.setattr("worker.polling.time.monotonic", lambda: clock[0])
+        monkeypatch.setattr("worker.polling.random.uniform", lambda _low, _high: 1)
+        idle = Polling()
+
+        waits = []
+        for seconds in (0, 1, 600):
+            clock[0] = 50 + seconds
+            waits.append(idle.next_wait())
+        idle.note_task()
+
+        assert waits == [polling.SHORTEST_SECONDS, 0.1, polling.LONGEST_SECONDS]
+        assert idle.next_wait() == polling.SHORTEST_SECONDS
+
+
+class TestSlots:
+    def test_slots_are_counted(self) -> None:
+        slots = Slots(3)
+        slots.take(3)
+        assert slots.wait_for_free(0) == 0
+
+        slots.give_back()
+
+        assert slots.wait_for_free(0) == 1
+        assert not slots.wait_until_all_free(0)
+
+    def test_whoever_waits_is_woken(self) -> None:
+        slots = Slots(1)
+        slots.take(1)
+        threading.Timer(0.01, slots.give_back).start()
+
+        assert slots.wait_for_free(10) == 1
+        assert slots.wait_until_all_free(10)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 10**9])
+def test_a_snooze_of_an_impossible_length_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="Snooze takes"):
+        Snooze(seconds)

@@ -1,0 +1,244 @@
+"""The worker as it is deployed: real processes on a real server."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from schema.states import Priority
+from tests.processes import Running, Start
+from tests.rows import attempts, make, row, rows
+from tests.waiting import wait_for
+from tools.servers import Database
+
+HANDLERS = {"WORKER_HANDLERS": "tests.worker.sample_handlers", "RETRY_BACKOFF_SECONDS": "0"}
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    """A file that handlers write to."""
+    path = tmp_path / "marks"
+    path.touch()
+    return path
+
+
+def sleeper(marks: Path, seconds: float, kind: str = "async") -> dict[str, Any]:
+    return {
+        "task_type": f"{kind}.sleep",
+        "payload": {"seconds": seconds, "marks": str(marks)},
+    }
+
+
+def started(start: Start, **environment: str) -> Running:
+    worker = start("worker", **HANDLERS, **environment)
+    worker.wait_for_event("worker started")
+    return worker
+
+
+def wait_for_status(engine: Engine, task_id: int, *status: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        found = row(engine, task_id)
+        return found if found["status"] in status else None
+
+    return wait_for(look) or {}
+
+
+def test_a_task_with_nothing_but_a_title_is_carried_out(engine: Engine, start: Start) -> None:
+    (task_id,) = make(engine, title="只有标题")
+    worker = started(start)
+
+    wait_for_status(engine, task_id, "done")
+
+    assert worker.wait_for_event("task carried out")["title"] == "只有标题"
+    assert worker.stop() == 0
+
+
+def test_high_goes_before_low_when_both_waited(engine: Engine, start: Start) -> None:
+    (low,) = make(engine, priority=Priority.LOW)
+    (high,) = make(engine, priority=Priority.HIGH)
+    started(start, WORKER_CONCURRENCY="1")
+
+    wait_for_status(engine, low, "done")
+
+    assert row(engine, high)["started_at"] < row(engine, low)["started_at"]
+
+
+@pytest.mark.parametrize("kind", ["async", "def"])
+def test_a_task_that_takes_too_long_is_retried_then_failed(
+    engine: Engine, start: Start, marks: Path, kind: str
+) -> None:
+    (task_id,) = make(engine, timeout_seconds=1, retry_limit=1, **sleeper(marks, 30, kind))
+    started(start)
+
+    wait_for_status(engine, task_id, "failed")
+
+    assert [each["outcome"] for each in attempts(engine, task_id)] == ["timed_out", "timed_out"]
+    assert marks.read_text() == "begin 1\nbegin 2\n"
+
+
+def test_a_task_of_an_unknown_type_is_given_back_and_says_why(engine: Engine, start: Start) -> None:
+    (task_id,) = make(engine, task_type="未知")
+    worker = started(start)
+
+    assert worker.wait_for_event("unknown task type")["task_id"] == task_id
+    found = wait_for_status(engine, task_id, "to_do")
+    assert worker.stop() == 0
+    assert found["current_retry_count"] == 0
+    assert '"未知"' in row(engine, task_id)["last_error"]
+
+
+def test_the_task_of_a_killed_worker_runs_again_on_another(
+    engine: Engine, start: Start, marks: Path
+) -> None:
+    (task_id,) = make(engine, timeout_seconds=1, **sleeper(marks, 0.9))
+    first = started(start)
+    wait_for(marks.read_text)
+    first.kill()
+    started(start)
+    start("reaper", REAPER_INTERVAL_SECONDS="0.1", RETRY_BACKOFF_SECONDS="0")
+
+    wait_for_status(engine, task_id, "done")
+
+    assert [each["outcome"] for each in attempts(engine, task_id)] == ["timed_out", "succeeded"]
+    assert marks.read_text() == "begin 1\nbegin 2\nend 2\n"
+
+
+def test_children_die_with_their_worker(engine: Engine, start: Start, marks: Path) -> None:
+    make(engine, task_type="def.context", queue="pid")
+    make(engine, **sleeper(marks, 2, "def"))
+    worker = started(start)
+    wait_for(marks.read_text)
+    family = [int(pid) for pid in _descendants(worker.pid)]
+
+    worker.kill()
+
+    assert family
+    wait_for(lambda: not any(_alive(pid) for pid in family))
+    assert marks.read_text() == "begin 1\n"
+
+
+def _descendants(pid: int) -> list[str]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return children + [each for child in children for each in _descendants(int(child))]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+class TestDrain:
+    def test_what_runs_may_end(self, engine: Engine, start: Start, marks: Path) -> None:
+        (task_id,) = make(engine, **sleeper(marks, 0.5))
+        worker = started(start)
+        wait_for(marks.read_text)
+
+        assert worker.stop() == 0
+
+        assert row(engine, task_id)["status"] == "done"
+
+    @pytest.mark.parametrize("kind", ["async", "def"])
+    def test_what_does_not_end_in_time_is_released_uncounted(
+        self, engine: Engine, start: Start, marks: Path, kind: str
+    ) -> None:
+        (task_id,) = make(engine, **sleeper(marks, 30, kind))
+        worker = started(start, WORKER_GRACE_SECONDS="0.2")
+        wait_for(marks.read_text)
+
+        assert worker.stop() == 0
+
+        found = row(engine, task_id)
+        assert (found["status"], found["current_retry_count"]) == ("to_do", 0)
+        assert [each["outcome"] for each in attempts(engine, task_id)] == ["released"]
+
+    def test_a_second_signal_releases_at_once(
+        self, engine: Engine, start: Start, marks: Path
+    ) -> None:
+        (task_id,) = make(engine, **sleeper(marks, 30))
+        worker = started(start)
+        wait_for(marks.read_text)
+
+        worker.send(signal.SIGINT)
+        worker.wait_for_event("worker draining")
+        worker.send(signal.SIGINT)
+
+        assert worker.wait() == 0
+        assert row(engine, task_id)["status"] == "to_do"
+
+    def test_nothing_more_is_claimed(self, engine: Engine, start: Start, marks: Path) -> None:
+        make(engine, **sleeper(marks, 1))
+        worker = started(start)
+        wait_for(marks.read_text)
+        worker.send(signal.SIGTERM)
+        worker.wait_for_event("worker draining")
+        (late,) = make(engine)
+
+        assert worker.wait() == 0
+
+        assert row(engine, late)["fence"] == 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"WORKER_CONCURRENCY": "many"}, "WORKER_CONCURRENCY: Input should be a valid integer"),
+        ({"WORKER_HANDLERS": "no_such"}, "the module no_such cannot be imported"),
+        ({"WORKER_QUEUES": ","}, "WORKER_QUEUES names no queue"),
+    ],
+)
+def test_a_worker_with_wrong_settings_ends_with_one_sentence(
+    start: Start, environment: dict[str, str], sentence: str
+) -> None:
+    worker = start("worker", **environment)
+
+    assert worker.wait() == 2
+    assert sentence in worker.errors.read_text()
+    assert worker.errors.read_text().count("\n") == 1
+
+
+def test_a_worker_that_waits_for_its_server_can_be_stopped(start: Start) -> None:
+    worker = start("worker", DATABASE_URL="mysql://root@127.0.0.1:1/none")
+    worker.wait_for_event("waiting for the database")
+
+    assert worker.stop() == 0
+
+
+def test_eight_workers_drain_20000_tasks_each_done_once(engine: Engine, start: Start) -> None:
+    count = 20_000
+    for _ in range(count // 1_000):
+        make(engine, 1_000, task_type="noop")
+    workers = [start("worker", **HANDLERS, WORKER_CONCURRENCY="100") for _ in range(8)]
+    unfinished = "SELECT id FROM tasks WHERE status <> 'done' LIMIT 1"
+
+    wait_for(lambda: not rows(engine, unfinished), seconds=90)
+
+    assert [worker.stop() for worker in workers] == [0] * 8
+    assert rows(engine, "SELECT COUNT(*) AS n FROM task_attempts") == [{"n": count}]
+    assert rows(engine, "SELECT DISTINCT fence, version FROM tasks") == [{"fence": 1, "version": 3}]
+    assert rows(engine, "SELECT DISTINCT outcome FROM task_attempts") == [{"outcome": "succeeded"}]
+    for worker in workers:
+        levels = {line["level"] for line in worker.log()}
+        assert levels == {"info"}, worker.output.read_text()
+
+
+def test_a_worker_outlives_its_server(engine: Engine, start: Start, server: Database) -> None:
+    make(engine, 200, task_type="noop")
+    worker = started(start)
+    wait_for(lambda: not rows(engine, "SELECT id FROM tasks WHERE status <> 'done' LIMIT 1"))
+
+    server.kill()
+    worker.wait_for_event("database trouble")
+    server.start()
+    ids = make(engine, 200, task_type="noop")
+    wait_for(lambda: not rows(engine, "SELECT id FROM tasks WHERE status <> 'done' LIMIT 1"))
+
+    assert worker.stop() == 0
+    assert len(ids) == 200
+    assert rows(engine, "SELECT DISTINCT fence FROM tasks") == [{"fence": 1}]
+    assert not worker.errors.read_text()
+    events = [line["event"] for line in worker.log() if line["event"].startswith("database")]
+    assert events == ["database trouble", "database trouble is over"]
