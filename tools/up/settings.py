@@ -14,13 +14,18 @@ PORT = 8000
 
 
 def read_environment(directory: Path) -> dict[str, str]:
-    """Return the shell's environment over what `.env` says, with the programs of this Python."""
+    """Return the shell's environment over what `.env` says, with the programs of this Python.
+
+    On a terminal logs are text: the processes write into pipes and could not tell.
+    """
     programs = str(Path(sys.executable).parent)
     values = {
         key: value for key, value in dotenv_values(directory / ".env").items() if value is not None
     }
     environment = {**values, **os.environ, "PYTHONUNBUFFERED": "1"}
     environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", os.defpath)])
+    if sys.stdout.isatty():
+        environment.setdefault("LOG_FORMAT", "text")
     return environment
 
 
