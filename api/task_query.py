@@ -1,10 +1,13 @@
 """What a list of tasks can be asked for."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import QueryParams
 
+from api.faults import Fault
 from api.fields import MAX_ID, AccountId, Name, PriorityName, Tag
+from api.problems import Invalid
 from schema.listing import TaskFilter
 from schema.states import Status
 
@@ -45,3 +48,17 @@ class TaskQuery(BaseModel):
             tag=self.tag,
             all_tags=self.tag_match == "all",
         )
+
+
+_SINGLE = [
+    name
+    for name, field in TaskQuery.model_fields.items()
+    if get_origin(field.annotation) is not list
+]
+
+
+def refuse_repeated(parameters: QueryParams) -> None:
+    """Raise Invalid where a parameter that takes one value is given twice."""
+    repeated = [name for name in _SINGLE if len(parameters.getlist(name)) > 1]
+    if repeated:
+        raise Invalid([Fault(f"/{name}", "given_twice") for name in repeated])

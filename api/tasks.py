@@ -16,7 +16,7 @@ from api.paths import prefix
 from api.problems import Problem
 from api.task_bodies import TaskChanges, TaskCreation
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
-from api.task_query import TaskQuery
+from api.task_query import TaskQuery, refuse_repeated
 from schema import listing, tasks
 from schema.listing import TaskRow
 
@@ -71,6 +71,7 @@ async def list_tasks(
     query: Annotated[TaskQuery, Query()], request: Request, database: DatabaseDependency
 ) -> Response:
     """List tasks, newest first."""
+    refuse_repeated(request.query_params)
     wanted = query.filter()
 
     def work(connection: Connection) -> tuple[list[TaskRow], int | None]:
