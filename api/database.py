@@ -1,7 +1,8 @@
 """The transactions of requests: one each, with a time limit, committed before the answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
@@ -14,6 +15,8 @@ from starlette.requests import Request
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from api.availability import Availability, unavailable
+from schema.runtime.addresses import DatabaseAddress
+from schema.runtime.engine import create_asyncio_engine
 from schema.runtime.errors import (
     CONFLICT,
     MISSING_DATABASE,
@@ -27,6 +30,8 @@ T = TypeVar("T")
 
 DEADLINE_SECONDS = 4.0
 """No request waits longer for the database, its repetitions included."""
+
+FIRST_LOOK_SECONDS = 2.0
 
 _AGAIN = AsyncRetrying(
     retry=retry_if_exception(is_transient),
@@ -100,6 +105,28 @@ class Database:
             self.availability.suspect()
             return unavailable("database_away")
         return error
+
+
+@asynccontextmanager
+async def open_database(address: DatabaseAddress) -> AsyncIterator[Database]:
+    """Open the database for this process and watch it until the block ends.
+
+    Waits a moment for the first look at the server; one that is away is waited for behind it.
+    """
+    writers = create_asyncio_engine(address)
+    readers = create_asyncio_engine(address, autocommit=True)
+    availability = Availability(writers)
+    watch = asyncio.create_task(availability.watch())
+    try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(availability.known(), FIRST_LOOK_SECONDS)
+        yield Database(readers, writers, availability)
+    finally:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+        await readers.dispose()
+        await writers.dispose()
 
 
 async def _repeated(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:

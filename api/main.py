@@ -1,23 +1,17 @@
 """The ASGI application: `api.main:app`."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
 from api import documentation, health, tasks
-from api.availability import Availability
-from api.database import Database
+from api.database import open_database
 from api.failures import Failures
 from api.paths import OnePath
 from api.problems import HANDLERS
 from api.version import VERSION
-from schema.runtime.engine import create_asyncio_engine
 from schema.runtime.settings import Settings, settings
-
-STARTUP_SECONDS = 2.0
-"""How long the start waits to know the server; after that the requests are told."""
 
 
 def build(read_settings: Callable[[], Settings]) -> FastAPI:
@@ -44,22 +38,9 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[None]:
-        address = read_settings().database
-        writers = create_asyncio_engine(address)
-        readers = create_asyncio_engine(address, autocommit=True)
-        availability = Availability(writers)
-        application.state.database = Database(readers, writers, availability)
-        watch = asyncio.create_task(availability.watch())
-        try:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(availability.known(), STARTUP_SECONDS)
+        async with open_database(read_settings().database) as database:
+            application.state.database = database
             yield
-        finally:
-            watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await watch
-            await readers.dispose()
-            await writers.dispose()
 
     return lifespan
 

@@ -12,8 +12,8 @@ from uvicorn.supervisors import Multiprocess
 from schema.runtime.logging import configure
 from schema.runtime.settings import Settings, settings
 
-SHUTDOWN_SECONDS = 6
-"""Requests get this long to end; none takes longer, and platforms kill after ten."""
+SHUTDOWN_SECONDS = 5
+"""Requests get this long to end; the database holds up none for longer."""
 
 
 class ServerConfig(uvicorn.Config):

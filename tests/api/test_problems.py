@@ -1,5 +1,8 @@
 """Errors: their language, their ids, and what they keep to themselves."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 import structlog
 from starlette.testclient import TestClient
@@ -79,11 +82,13 @@ def test_a_request_without_a_usable_id_gets_one(client: TestClient, given: str |
 
 class TestAnErrorNobodyForesaw:
     @pytest.fixture(autouse=True)
-    def _broken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lines(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         def fail(*_arguments: object, **_options: object) -> None:
             raise RuntimeError("SELECT secret FROM pymysql")
 
         monkeypatch.setattr(listing, "find", fail)
+        with structlog.testing.capture_logs() as lines:
+            yield lines
 
     def test_is_a_500_that_tells_nothing_but_the_id(self, client: TestClient) -> None:
         response = client.get("/tasks/1", headers={"x-request-id": "me-1"})
@@ -91,9 +96,10 @@ class TestAnErrorNobodyForesaw:
         assert "me-1" in problem(response, 500, "internal_error")["detail"]
         assert "secret" not in response.text
 
-    def test_is_logged_with_its_traceback_under_the_id(self, client: TestClient) -> None:
-        with structlog.testing.capture_logs() as lines:
-            client.get("/tasks/1", headers={"x-request-id": "me-2"})
+    def test_is_logged_with_its_traceback_under_the_id(
+        self, client: TestClient, lines: list[Any]
+    ) -> None:
+        client.get("/tasks/1", headers={"x-request-id": "me-2"})
 
         (line,) = lines
         assert (line["log_level"], line["request_id"]) == ("error", "me-2")

@@ -1,0 +1,104 @@
+"""A way to the database that a test can close, freeze or break at a chosen word."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy.engine import make_url
+
+LOOPBACK = "127.0.0.1"
+
+
+class Proxy:
+    """Passes bytes on to the server of `url`, for as long as it is told to."""
+
+    def __init__(self, url: str) -> None:
+        target = make_url(url)
+        self._target = (target.host or LOOPBACK, target.port or 3306)
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self.break_after: bytes | None = None
+        self._listener = self._listen(0)
+        port = self._listener.getsockname()[1]
+        self.url = target.set(host=LOOPBACK, port=port).render_as_string(hide_password=False)
+
+    def freeze(self) -> None:
+        """Hold back every byte: the server seems to hang."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Let the bytes go on."""
+        self._flowing.set()
+
+    def leave(self) -> None:
+        """Break all connections and refuse new ones: the server seems to be gone."""
+        self._end(self._listener)
+        self.cut()
+
+    def cut(self) -> None:
+        """Break all connections; new ones are taken."""
+        for each in self._sockets:
+            self._end(each)
+
+    def come_back(self) -> None:
+        """Take connections again, on the same port."""
+        self._listener = self._listen(self._listener_port)
+
+    def close(self) -> None:
+        """Break everything and wait for the threads."""
+        self.leave()
+        self.thaw()
+        for thread in self._threads:
+            thread.join()
+        for each in (self._listener, *self._sockets):
+            each.close()
+
+    def _listen(self, port: int) -> socket.socket:
+        listener = socket.create_server((LOOPBACK, port))
+        self._listener_port: int = listener.getsockname()[1]
+        self._start(self._accept, listener)
+        return listener
+
+    def _accept(self, listener: socket.socket) -> None:
+        with listener, suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                self._sockets.append(client)
+                server = socket.create_connection(self._target)
+                self._sockets.append(server)
+                self._start(self._pump, client, server)
+                self._start(self._pump, server, client)
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                self._flowing.wait()
+                if self.break_after and self.break_after in data:
+                    self.break_after = None
+                    self._end(source)  # the data still go on; the answer finds nobody
+                sink.sendall(data)
+        self._end(source)
+        self._end(sink)
+
+    def _start(self, target: object, *arguments: socket.socket) -> None:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
+
+    @staticmethod
+    def _end(each: socket.socket) -> None:
+        with suppress(OSError):  # it was not connected any more
+            each.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def proxy(url: str) -> Iterator[Proxy]:
+    """Open a way to the server of `url`."""
+    opened = Proxy(url)
+    try:
+        yield opened
+    finally:
+        opened.close()

@@ -1,0 +1,102 @@
+"""openapi.json and the page that shows it."""
+
+import re
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from schema.states import Status
+
+METHODS = {"get", "post", "patch", "delete"}
+
+
+@pytest.fixture
+def document(client: TestClient) -> dict[str, Any]:
+    """The API's description of itself."""
+    described: dict[str, Any] = client.get("/openapi.json").json()
+    return described
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what can be done, by operationId."""
+    return {
+        operation["operationId"]: operation
+        for path in document["paths"].values()
+        for operation in path.values()
+    }
+
+
+def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -> None:
+    assert operations(document).keys() == {
+        "create_task",
+        "list_tasks",
+        "get_task",
+        "edit_task",
+        "delete_task",
+        "health",
+        "livez",
+        "readyz",
+    }
+
+
+def test_every_error_is_described_as_a_problem(document: dict[str, Any]) -> None:
+    for operation in operations(document).values():
+        errors = {status: each for status, each in operation["responses"].items() if status > "399"}
+        for described in errors.values():
+            assert list(described["content"]) == ["application/problem+json"]
+            schema = described["content"]["application/problem+json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Problem"}
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "statuses"),
+    [
+        ("create_task", {"201", "400", "413", "415", "422", "503"}),
+        ("list_tasks", {"200", "422", "503"}),
+        ("get_task", {"200", "404", "503"}),
+        ("edit_task", {"200", "400", "404", "413", "415", "422", "503"}),
+        ("delete_task", {"204", "404", "503"}),
+        ("livez", {"200"}),
+        ("readyz", {"200", "503"}),
+    ],
+)
+def test_every_status_is_described(
+    document: dict[str, Any], operation: str, statuses: set[str]
+) -> None:
+    assert operations(document)[operation]["responses"].keys() == statuses
+
+
+def test_all_references_lead_somewhere(document: dict[str, Any]) -> None:
+    references = re.findall(r"#/components/schemas/(\w+)", str(document))
+
+    assert references
+    assert set(references) <= document["components"]["schemas"].keys()
+
+
+def test_fields_are_described_and_words_listed(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    assert schemas["Status"]["enum"] == list(Status)
+    assert schemas["TaskDetail"]["properties"]["fence"]["description"].startswith("Counts claims")
+    assert schemas["TaskCreation"]["required"] == ["title"]
+    assert "status" not in schemas["TaskChanges"]["properties"]
+
+
+def test_under_a_prefix_the_description_names_it_as_its_server(client: TestClient) -> None:
+    assert client.get("/api/v1/openapi.json").json()["servers"] == [{"url": "/api/v1"}]
+    assert "servers" not in client.get("/openapi.json").json()
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v1"])
+def test_the_page_needs_no_other_server(client: TestClient, prefix: str) -> None:
+    page = client.get(f"{prefix}/docs")
+
+    assert page.headers["content-type"].startswith("text/html")
+    assert "//" not in page.text.replace("<!doctype html>", "")
+    addresses = re.findall(r'(?:href|src|data-url)="([^"]+)"', page.text)
+    assert len(addresses) == 5
+    for address in addresses:
+        assert address.startswith(f"{prefix}/")
+        assert client.get(address).status_code == 200
