@@ -31,8 +31,17 @@ class Claimant:
     queues: QueueChoice
 
 
-Start = Callable[[Sequence[Claimed], float], None]
-"""Begins to run claimed tasks; the number is the monotonic moment of their `started_at`."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Claimed tasks. Their `started_at` lies between two moments on the monotonic clock."""
+
+    tasks: Sequence[Claimed]
+    asked_at: float
+    answered_at: float
+
+
+Start = Callable[[Batch], None]
+"""Begins to run claimed tasks."""
 
 
 class Claimer:
@@ -69,7 +78,7 @@ class Claimer:
     def _claim(self, free: int) -> float:
         """Claim up to `free` tasks and hand them over; return the seconds to wait then."""
         try:
-            claimed, claimed_at = self._take(free)
+            batch = self._take(free)
         except ClaimShortError as error:
             log.warning("claim rolled back", reason=str(error))
             return self._polling.next_wait()
@@ -77,20 +86,21 @@ class Claimer:
             self._hints.drop()
             return self._outage.wait_after(error)
         self._outage.over()
-        if not claimed:
+        if batch is None:
             return self._polling.next_wait()
         self._polling.note_task()
-        self._slots.take(len(claimed))
-        self._start(claimed, claimed_at)
-        return 0 if len(claimed) == free else self._polling.next_wait()
+        self._slots.take(len(batch.tasks))
+        self._start(batch)
+        return 0 if len(batch.tasks) == free else self._polling.next_wait()
 
-    def _take(self, free: int) -> tuple[list[Claimed], float]:
+    def _take(self, free: int) -> Batch | None:
         """Claim in one transaction. What a lost COMMIT may have claimed is not run."""
         with transaction(self._engine) as connection:
             if not claims.has_claimable(connection):
-                return [], 0.0
-            claimed_at = time.monotonic()
+                return None
+            asked_at = time.monotonic()
             now, names = claims.open_queues(connection)
+            answered_at = time.monotonic()
             claimed = claims.claim(
                 connection,
                 self._who.worker_id,
@@ -99,4 +109,4 @@ class Claimer:
                 slots=free,
                 hints=self._hints,
             )
-        return claimed, claimed_at
+        return Batch(claimed, asked_at, answered_at) if claimed else None

@@ -18,13 +18,14 @@ from worker.signals import PermanentFailure, Snooze
 class Job:
     """An attempt to be run.
 
-    `claimed_at` and `deadline` are on this host's monotonic clock: the moment that
-    `claimed.started_at` is on the database's, and the end of the lease.
+    `started_at` and `deadline` are on this host's monotonic clock: not before the moment that
+    `claimed.started_at` is on the database's, so that attempts do not seem to overlap, and not
+    after the end of the lease.
     """
 
     claimed: Claimed
     handler: Handler
-    claimed_at: float
+    started_at: float
     deadline: float
 
 

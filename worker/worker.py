@@ -4,7 +4,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy import Engine
@@ -14,7 +14,7 @@ from schema.runtime.logging import get_logger
 from schema.runtime.settings import Settings, host_name
 from schema.runtime.stopping import Stopping
 from schema.settling import Backoff
-from worker.claimer import Claimant, Claimer
+from worker.claimer import Batch, Claimant, Claimer
 from worker.completer import Completer
 from worker.executors.coroutine import CoroutineExecutor
 from worker.executors.executor import Executor
@@ -83,15 +83,15 @@ class Worker:
         self._failed.set()
         self._stopping.asked.set()
 
-    def _start(self, claimed: Sequence[Claimed], claimed_at: float) -> None:
+    def _start(self, batch: Batch) -> None:
         jobs: dict[Kind, list[Job]] = {}
-        for task in claimed:
+        for task in batch.tasks:
             handler = self._handlers.get(task.task_type)
             if handler is None:
                 self._give_back_unknown(task)
                 continue
-            deadline = claimed_at + task.timeout_seconds
-            jobs.setdefault(handler.kind, []).append(Job(task, handler, claimed_at, deadline))
+            job = Job(task, handler, batch.answered_at, batch.asked_at + task.timeout_seconds)
+            jobs.setdefault(handler.kind, []).append(job)
         for kind, of_kind in jobs.items():
             self._executors[kind].submit(of_kind)
 
@@ -102,7 +102,7 @@ class Worker:
         self._settle(task, 0, Released(UNKNOWN_TYPE_DELAY_SECONDS, failure))
 
     def _done(self, job: Job, outcome: Outcome) -> None:
-        self._settle(job.claimed, time.monotonic() - job.claimed_at, outcome)
+        self._settle(job.claimed, time.monotonic() - job.started_at, outcome)
 
     def _settle(self, task: Claimed, seconds: float, outcome: Outcome) -> None:
         self._completer.put(
