@@ -1,6 +1,6 @@
 """Reading tasks: one by its id, many by a filter, newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ _TASK_TAGS = TaskTag.__table__
 DETAIL_ONLY = ("checkpoint",)
 _HIDDEN = ("claimable", "live_unique_key", *DETAIL_ONLY)
 _COLUMNS = tuple(column for column in _TASKS.c if column.key not in _HIDDEN)
+_NAMES = (*(column.key for column in _COLUMNS), "tags")
 _TAG_NAMES = (
     select(func.json_arrayagg(_TAGS.c.name))
     .join(_TASK_TAGS, _TASK_TAGS.c.tag_id == _TAGS.c.id)
@@ -70,10 +71,12 @@ class TaskFilter:
 
 def find(connection: Connection, task_id: int) -> TaskRow | None:
     """Return one task, or None. One statement."""
-    row = connection.execute(_ONE, {"task_id": task_id}).mappings().one_or_none()
+    row = connection.execute(_ONE, {"task_id": task_id}).one_or_none()
     if row is None:
         return None
-    return _task_row(row) | {key: decode(row[key]) for key in ("checkpoint", "payload", "result")}
+    *shared, checkpoint, payload, result = row
+    details = {"checkpoint": checkpoint, "payload": payload, "result": result}
+    return _task_row(shared) | {name: decode(text) for name, text in details.items()}
 
 
 def page(
@@ -90,7 +93,7 @@ def page(
         query = query.offset(offset)
     if before_id is not None:
         query = query.where(_TASKS.c.id < before_id)
-    return [_task_row(row) for row in connection.execute(query).mappings()]
+    return [_task_row(row) for row in connection.execute(query)]
 
 
 def count(connection: Connection, wanted: TaskFilter) -> int:
@@ -100,9 +103,9 @@ def count(connection: Connection, wanted: TaskFilter) -> int:
     return connection.execute(select(func.count()).select_from(matching)).scalar_one()
 
 
-def _task_row(row: Any) -> TaskRow:
-    task = {column.key: row[column.key] for column in _COLUMNS}
-    task["tags"] = sorted(decode(row["tags"]) or ())
+def _task_row(values: Iterable[Any]) -> TaskRow:
+    task = dict(zip(_NAMES, values, strict=True))
+    task["tags"] = sorted(decode(task["tags"]) or ())
     return task
 
 
