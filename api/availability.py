@@ -10,6 +10,7 @@ import time
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
 
 from api.problems import Problem
 from schema.runtime.errors import MISSING_DATABASE, error_code
@@ -66,9 +67,10 @@ class Availability:
                 await self._suspected.wait()
 
     async def _check(self) -> None:
+        """Check over connections of its own: those of the requests may all be waiting for rows."""
         try:
-            async with asyncio.timeout(CHECK_SECONDS), self._engine.connect() as connection:
-                await connection.run_sync(lambda _: check(self._engine.sync_engine))
+            async with asyncio.timeout(CHECK_SECONDS):
+                await greenlet_spawn(check, self._engine.sync_engine)
         except WrongServerError as error:
             _stop(error)
         except NotMigratedError as error:
@@ -81,6 +83,8 @@ class Availability:
             self._begin(code, str(getattr(error, "orig", None) or error))
         else:
             self._end()
+        finally:
+            await self._engine.dispose()
 
     def _begin(self, code: str, message: str) -> None:
         if self._since is None or code != self._code:

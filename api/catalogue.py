@@ -64,6 +64,10 @@ DETAILS: Mapping[str, Sentence] = {
         "The database cannot be reached; nothing was changed. Try again a little later.",
         "数据库暂时无法访问，未作任何更改，请稍后重试。",
     ),
+    "database_slow": (
+        "The database did not answer in time; nothing was changed. Try again a little later.",
+        "数据库未能及时响应，未作任何更改，请稍后重试。",
+    ),
     "database_not_migrated": (
         "The database has no tables yet, or old ones; the release has to run first.",
         "数据库的表尚未建立或版本过旧，需要先完成部署的迁移步骤。",

@@ -58,7 +58,7 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` reads."""
-        return await self._run(self._readers, work, lambda: "database_away")
+        return await self._run(self._readers, work, lambda: "database_slow")
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` returns, once its changes are committed."""
@@ -75,7 +75,7 @@ class Database:
         return await self._run(
             self._writers,
             committed,
-            lambda: "outcome_unknown" if committing else "database_away",
+            lambda: "outcome_unknown" if committing else "database_slow",
         )
 
     async def _run(
@@ -115,7 +115,8 @@ async def open_database(address: DatabaseAddress) -> AsyncIterator[Database]:
     """
     writers = create_asyncio_engine(address)
     readers = create_asyncio_engine(address, autocommit=True)
-    availability = Availability(writers)
+    probes = create_asyncio_engine(address, connections=2)
+    availability = Availability(probes)
     watch = asyncio.create_task(availability.watch())
     try:
         with suppress(TimeoutError):
@@ -125,8 +126,8 @@ async def open_database(address: DatabaseAddress) -> AsyncIterator[Database]:
         watch.cancel()
         with suppress(asyncio.CancelledError):
             await watch
-        await readers.dispose()
-        await writers.dispose()
+        for engine in (readers, writers, probes):
+            await engine.dispose()
 
 
 async def _repeated(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:

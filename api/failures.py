@@ -6,7 +6,7 @@ import secrets
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import Problem, respond
+from api.problems import Problem, instance, respond
 from schema.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -39,8 +39,7 @@ class Failures:
         try:
             await self.app(scope, receive, send_with_id)
         except Exception:
-            path = scope["path"]
-            log.exception("request failed", request_id=request_id, path=path)
+            log.exception("request failed", request_id=request_id, path=instance(scope))
             if started:
                 raise
             problem = Problem(500, "internal_error", values={"request_id": request_id})

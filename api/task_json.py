@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -82,6 +83,8 @@ class TaskDetail(TaskSummary):
     checkpoint: Any
 
 
+_state_of = cache(state_of)
+
 _COMPUTED = {"state", "stopping", "progress", "allowed_actions"}
 _COPIED = tuple(name for name in TaskSummary.model_fields if name not in _COMPUTED)
 _DETAILS = tuple(name for name in TaskDetail.model_fields if name not in TaskSummary.model_fields)
@@ -91,7 +94,7 @@ def summary(task: TaskRow) -> dict[str, Any]:
     """Return a task as lists show it."""
     shown = {name: task[name] for name in _COPIED}
     percent = task["progress"]
-    shown["state"] = state_of(task["status"], task["stage"])
+    shown["state"] = _state_of(task["status"], task["stage"])
     shown["stopping"] = task["stop_requested_at"] is not None
     shown["progress"] = percent if percent is None else _progress(task)
     shown["allowed_actions"] = ()

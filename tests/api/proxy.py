@@ -20,7 +20,8 @@ class Proxy:
         self._threads: list[threading.Thread] = []
         self._flowing = threading.Event()
         self._flowing.set()
-        self.break_after: bytes | None = None
+        self.break_at: bytes | None = None
+        self.freeze_at: bytes | None = None
         self._listener = self._listen(0)
         port = self._listener.getsockname()[1]
         self.url = target.set(host=LOOPBACK, port=port).render_as_string(hide_password=False)
@@ -75,13 +76,19 @@ class Proxy:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
+                self._act_on(data, source)
                 self._flowing.wait()
-                if self.break_after and self.break_after in data:
-                    self.break_after = None
-                    self._end(source)  # the data still go on; the answer finds nobody
                 sink.sendall(data)
         self._end(source)
         self._end(sink)
+
+    def _act_on(self, data: bytes, source: socket.socket) -> None:
+        if self.break_at and self.break_at in data:
+            self.break_at = None
+            self._end(source)  # the data still go on; the answer finds nobody
+        if self.freeze_at and self.freeze_at in data:
+            self.freeze_at = None
+            self.freeze()
 
     def _start(self, target: object, *arguments: socket.socket) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]

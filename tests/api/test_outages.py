@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -118,8 +119,8 @@ def test_a_database_that_hangs_costs_a_request_its_deadline_and_no_more(
         way.freeze()
 
         started = time.monotonic()
-        problem(client.get("/tasks"), 503, "database_away")
-        problem(client.post("/tasks", json={"title": "a"}), 503, "database_away")
+        problem(client.get("/tasks"), 503, "database_slow")
+        problem(client.post("/tasks", json={"title": "a"}), 503, "database_slow")
         assert time.monotonic() - started < 1.5
 
         way.thaw()
@@ -135,7 +136,7 @@ def test_a_locked_row_costs_a_request_its_deadline_and_no_more(
     with api(way.url) as client, transaction(engine) as connection:
         connection.exec_driver_sql(f"SELECT id FROM tasks WHERE id = {task_id} FOR UPDATE").all()
 
-        problem(client.patch(f"/tasks/{task_id}", json={"title": "b"}), 503, "database_away")
+        problem(client.patch(f"/tasks/{task_id}", json={"title": "b"}), 503, "database_slow")
 
         assert client.get(f"/tasks/{task_id}").json()["title"] == "a task"
 
@@ -143,13 +144,48 @@ def test_a_locked_row_costs_a_request_its_deadline_and_no_more(
 def test_a_commit_without_an_answer_is_told_and_not_repeated(engine: Engine, way: Proxy) -> None:
     with api(way.url) as client:
         create(client)
-        way.break_after = b"COMMIT"
+        way.break_at = b"COMMIT"
 
         problem(client.post("/tasks", json={"title": "once"}), 503, "outcome_unknown")
 
         once = "SELECT id FROM tasks WHERE title = 'once'"
         eventually(lambda: len(rows(engine, once)) == 1)
         assert is_ready(client)
+
+
+def test_a_commit_that_hangs_is_told(
+    engine: Engine, way: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "DEADLINE_SECONDS", 0.3)
+    with api(way.url) as client:
+        create(client)
+        way.freeze_at = b"COMMIT"
+
+        problem(client.post("/tasks", json={"title": "b"}), 503, "outcome_unknown")
+
+        way.thaw()
+        eventually(lambda: is_ready(client))
+        eventually(lambda: len(rows(engine, "SELECT id FROM tasks")) == 2)
+
+
+def test_requests_that_wait_for_rows_do_not_look_like_an_outage(
+    engine: Engine, way: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "DEADLINE_SECONDS", 1)
+    (task_id,) = make(engine)
+    with api(way.url) as client, capture_logs() as lines, transaction(engine) as connection:
+        connection.exec_driver_sql(f"SELECT id FROM tasks WHERE id = {task_id} FOR UPDATE").all()
+
+        with ThreadPoolExecutor(15) as pool:
+            requests = [
+                pool.submit(client.patch, f"/tasks/{task_id}", json={"title": "b"})
+                for _ in range(15)
+            ]
+        for request in requests:
+            problem(request.result(), 503, "database_slow")
+
+        assert is_ready(client)
+        assert lines == []
 
 
 def test_a_database_that_is_not_migrated_is_waited_for(
