@@ -7,8 +7,8 @@ import asyncio
 import os
 import sys
 import time
+from typing import NamedTuple
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
@@ -23,6 +23,13 @@ CHECK_SECONDS = 3.0
 PAUSE_SECONDS = 0.5
 EXIT_WRONG_SERVER = 3
 """What uvicorn's own workers end with when they cannot start: its supervisor then gives up."""
+
+
+class Trouble(NamedTuple):
+    """Why the database cannot be used: for programs, and for who reads the log."""
+
+    code: str
+    message: str
 
 
 class Availability:
@@ -67,30 +74,38 @@ class Availability:
                 await self._suspected.wait()
 
     async def _check(self) -> None:
-        """Check over connections of its own: those of the requests may all be waiting for rows."""
+        trouble = await self._look()
+        if trouble and self.is_given:
+            trouble = await self._look()  # one broken connection is not an outage
+        if trouble:
+            self._begin(trouble)
+        else:
+            self._end()
+
+    async def _look(self) -> Trouble | None:
+        """Look over connections of its own: those of requests may all be waiting for rows."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await greenlet_spawn(check, self._engine.sync_engine)
         except WrongServerError as error:
             _stop(error)
         except NotMigratedError as error:
-            self._begin("database_not_migrated", str(error))
+            return Trouble("database_not_migrated", str(error))
         except TimeoutError:
-            self._begin("database_away", f"no answer within {CHECK_SECONDS:g} s")
-        except (SQLAlchemyError, OSError) as error:
+            return Trouble("database_away", f"no answer within {CHECK_SECONDS:g} s")
+        except Exception as error:  # noqa: BLE001  # whatever is there instead, the watch goes on
             not_there = error_code(error) == MISSING_DATABASE
             code = "database_not_migrated" if not_there else "database_away"
-            self._begin(code, str(getattr(error, "orig", None) or error))
-        else:
-            self._end()
+            return Trouble(code, str(getattr(error, "orig", None) or error)[:300])
         finally:
             await self._engine.dispose()
+        return None
 
-    def _begin(self, code: str, message: str) -> None:
-        if self._since is None or code != self._code:
-            log.warning("database trouble", code=code, message=message[:300])
+    def _begin(self, trouble: Trouble) -> None:
+        if self._since is None or trouble.code != self._code:
+            log.warning("database trouble", code=trouble.code, message=trouble.message)
         self._since = self._since or time.monotonic()
-        self._code = code
+        self._code = trouble.code
 
     def _end(self) -> None:
         if self._since is not None:

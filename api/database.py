@@ -145,8 +145,15 @@ async def _once(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
 
 
 def _connected(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with engine.connect() as connection:
+    with _connection(engine) as connection:
         return work(connection)
+
+
+def _connection(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except RuntimeError as error:  # of asyncmy, when the server leaves during the handshake
+        raise ConnectionResetError(str(error)) from error
 
 
 async def _database(request: Request) -> Database:

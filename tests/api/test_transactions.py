@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from api.database import Database, open_database
@@ -99,6 +99,22 @@ def test_a_write_is_committed_when_it_returns(run: Run, engine: Engine) -> None:
         return rows(engine, "SELECT name FROM tags")
 
     assert run(use) == [{"name": "call 1"}]
+
+
+def test_a_server_that_leaves_during_the_handshake_is_tried_again(run: Run, engine: Engine) -> None:
+    (task_id,) = make(engine)
+    failures = [RuntimeError("Transport does not expose socket instance")]
+
+    def fail_once(*_arguments: object) -> None:
+        if failures:
+            raise failures.pop()
+
+    async def use(database: Database) -> object:
+        event.listen(database._readers.sync_engine, "do_connect", fail_once)
+        return await database.read(lambda connection: listing.find(connection, task_id))
+
+    assert run(use)
+    assert not failures
 
 
 def test_a_thousand_cancelled_requests_leave_every_reader_its_own_row(
