@@ -6,11 +6,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 
 from reaper.sweep import sweep
+from schema.endings import Backoff
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
 from schema.runtime.settings import Settings
 from schema.runtime.stopping import Stopping
-from schema.settling import Backoff
 
 log = get_logger(__name__)
 

@@ -2,10 +2,10 @@
 
 from sqlalchemy import Connection, Engine
 
+from schema.endings import Backoff
 from schema.leases import expire, overdue
 from schema.runtime.logging import get_logger
 from schema.runtime.transactions import run
-from schema.settling import Backoff
 
 log = get_logger(__name__)
 

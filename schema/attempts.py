@@ -6,6 +6,7 @@ One `match` in `schema.settling` turns the ends into writes.
 from dataclasses import dataclass
 from datetime import datetime
 
+from schema.new_task import NewTask
 from schema.states import AttemptOutcome
 
 MESSAGE_LENGTH = 4_000
@@ -19,7 +20,10 @@ ERROR_CLASS_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A task that a worker holds, as it was when it was claimed. `payload` is JSON text."""
+    """A task that a worker holds, as it was when it was claimed.
+
+    `payload` and `checkpoint` are JSON text.
+    """
 
     id: int
     fence: int
@@ -34,6 +38,7 @@ class Claimed:
     traceparent: str | None
     payload: str | None
     tags: tuple[str, ...]
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The handler returned. `result` is JSON text, None when it returned None."""
+    """The handler returned. `result` is JSON text, None when it returned None.
+
+    `enqueued` are the tasks that it asked for: they are created in the transaction that settles
+    this one.
+    """
 
     result: str | None = None
+    enqueued: tuple[NewTask, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,34 @@ class Released:
     failure: Failure | None = None
 
 
-Outcome = Succeeded | Failed | Snoozed | Released
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The handler wants a person to look: the task is paused with this reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePaused:
+    """The task is given back, and its queue is paused with this reason.
+
+    After `seconds` the queue resumes by itself; None: when somebody resumes it.
+    """
+
+    queue: str
+    reason: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The worker died. A `resumable` attempt saved a checkpoint: the next one takes it over."""
+
+    failure: Failure
+    resumable: bool = False
+
+
+Outcome = Succeeded | Failed | Snoozed | Released | Held | QueuePaused | Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +142,8 @@ def timed_out(timeout_seconds: int) -> Failed:
     """Return the outcome of an attempt whose lease was over."""
     message = f"timed out: the lease of {timeout_seconds} s was over"
     return Failed(Failure("TimedOut", message), AttemptOutcome.TIMED_OUT)
+
+
+def worker_lost(worker_id: str, *, resumable: bool) -> Lost:
+    """Return the outcome of an attempt whose worker died or ended without settling it."""
+    return Lost(Failure("WorkerLost", f"its worker {worker_id} died"), resumable)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from schema.attempts import Claimed
 from schema.models.queues import Queue
@@ -69,7 +69,7 @@ def open_queues(connection: Connection) -> tuple[datetime, list[str]]:
 _NOW = select(func.utc_timestamp(6).label("now")).subquery()
 _OPEN_QUEUES = (
     select(_NOW.c.now, Queue.name)
-    .select_from(_NOW.outerjoin(Queue, Queue.is_paused == 0))
+    .select_from(_NOW.outerjoin(Queue, or_(Queue.is_paused == 0, Queue.resume_at <= _NOW.c.now)))
     .order_by(Queue.name)
 )
 
@@ -154,4 +154,5 @@ def _with_details(
             traceparent=row.traceparent,
             payload=payloads.get(row.id),
             tags=tuple(tags.get(row.id, ())),
+            checkpoint=row.checkpoint,
         )

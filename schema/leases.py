@@ -1,12 +1,15 @@
 """Leases that ran out: what the reaper expires."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
-from schema.attempts import Settlement, timed_out
-from schema.settling import Backoff, end_locked, lock_held
-from schema.statements import OVERDUE
+from schema import workers
+from schema.attempts import Outcome, Settlement, timed_out, worker_lost
+from schema.endings import Backoff
+from schema.settling import end_locked, lock_held
+from schema.statements import ORPHANED, OVERDUE
 
 
 def overdue(connection: Connection, *, limit: int) -> list[int]:
@@ -14,32 +17,38 @@ def overdue(connection: Connection, *, limit: int) -> list[int]:
     return list(connection.exec_driver_sql(OVERDUE, (limit,)).scalars())
 
 
-def expire(connection: Connection, task_ids: Sequence[int], backoff: Backoff) -> int:
-    """Expire those of the leases that are over, and return how many were.
+def orphaned(connection: Connection, *, limit: int) -> list[int]:
+    """Return ids of tasks whose workers are gone, at most `limit`. Takes no locks."""
+    return list(connection.exec_driver_sql(ORPHANED, (limit,)).scalars())
 
-    Each task goes to retrying with one more retry counted, or to failed when none is left; a
-    stopped one is cancelled, a deleted one goes. Looks twice: what another reaper or the worker
-    ended meanwhile is left alone.
+
+def expire(connection: Connection, task_ids: Sequence[int], backoff: Backoff) -> int:
+    """Expire those leases that are over or whose workers are gone; return how many were.
+
+    Each task goes to retrying with one more retry counted, or to failed when none is left; one
+    that saved a checkpoint under a dead worker waits, uncounted, to be taken over; a stopped one
+    is cancelled, a deleted one goes. Looks twice: what another reaper or the worker ended
+    meanwhile is left alone.
     """
-    over = [row for row in lock_held(connection, task_ids) if row.is_over] if task_ids else []
-    end_locked(
-        connection,
-        [
-            (
-                row,
-                Settlement(
-                    task_id=row.id,
-                    fence=row.fence,
-                    attempt=row.current_retry_count + 1,
-                    worker_id=row.worker_id,
-                    available_at=row.available_at,
-                    started_at=row.started_at,
-                    ended_at=row.now,
-                    outcome=timed_out(row.timeout_seconds),
-                ),
-            )
-            for row in over
-        ],
-        backoff,
+    rows = lock_held(connection, task_ids) if task_ids else []
+    gone = workers.gone(connection, list({row.worker_id for row in rows if not row.is_over}))
+    ended = [(row, _ended(row)) for row in rows if row.is_over or row.worker_id in gone]
+    end_locked(connection, ended, backoff)
+    return len(ended)
+
+
+def _ended(row: Any) -> Settlement:
+    if row.is_over:
+        outcome: Outcome = timed_out(row.timeout_seconds)
+    else:
+        outcome = worker_lost(row.worker_id, resumable=bool(row.is_resumable))
+    return Settlement(
+        task_id=row.id,
+        fence=row.fence,
+        attempt=row.current_retry_count + 1,
+        worker_id=row.worker_id,
+        available_at=row.available_at,
+        started_at=row.started_at,
+        ended_at=row.now,
+        outcome=outcome,
     )
-    return len(over)

@@ -5,10 +5,11 @@ range of the locking SELECT lies within one queue and one priority, so that it l
 takes and nothing else.
 """
 
+from schema.limits import MOST_TAKEOVERS
 from schema.models.tasks import CLAIM_INDEX, STATUS_INDEX
 
 _CLAIM = f"""SELECT id, fence, title, task_type, queue, priority, account_id, timeout_seconds,
-    current_retry_count, available_at, traceparent
+    current_retry_count, available_at, traceparent, checkpoint
 FROM tasks FORCE INDEX ({CLAIM_INDEX})
 WHERE claimable = 1 AND queue = %s AND priority = %s AND """
 
@@ -55,11 +56,12 @@ SET {changes}, lease_expires_at = NULL, worker_id = NULL, stage = NULL, stop_req
 WHERE status = 'in_progress' AND (id, fence) IN ({holds}) AND {guard}"""
 """End the leases in `holds`, "(id,fence),(id,fence)"; the changes say what becomes of the tasks."""
 
-LOCK_HELD = """SELECT id, fence, worker_id, timeout_seconds, current_retry_count, available_at,
+LOCK_HELD = f"""SELECT id, fence, worker_id, timeout_seconds, current_retry_count, available_at,
     started_at, UTC_TIMESTAMP(6) AS now, lease_expires_at <= UTC_TIMESTAMP(6) AS is_over,
-    stop_requested_at IS NOT NULL AS is_stopping, delete_requested_at IS NOT NULL AS is_deleted
+    stop_requested_at IS NOT NULL AS is_stopping, delete_requested_at IS NOT NULL AS is_deleted,
+    checkpoint_fence <=> fence AND lost_count < {MOST_TAKEOVERS} AS is_resumable
 FROM tasks FORCE INDEX (PRIMARY)
-WHERE id IN ({ids}) AND status = 'in_progress'
+WHERE id IN ({{ids}}) AND status = 'in_progress'
 ORDER BY id FOR UPDATE"""
 """Lock tasks in progress by id and read what decides about them."""
 
@@ -73,3 +75,27 @@ WHERE (task_id, fence) IN ({keys})"""
 OVERDUE = f"""SELECT id FROM tasks FORCE INDEX ({STATUS_INDEX})
 WHERE status = 'in_progress' AND lease_expires_at <= UTC_TIMESTAMP(6) LIMIT %s"""
 """Ids of leases that are over, without locks. What is in progress is bounded by the slots."""
+
+ORPHANED = f"""SELECT tasks.id FROM tasks FORCE INDEX ({STATUS_INDEX})
+JOIN workers ON workers.id = tasks.worker_id AND workers.status IN ('stopped', 'dead')
+WHERE tasks.status = 'in_progress' LIMIT %s"""
+"""Ids of leases whose workers are gone, without locks."""
+
+SAVE = """UPDATE tasks FORCE INDEX (PRIMARY)
+SET checkpoint = %s, checkpoint_fence = fence, version = version + 1
+WHERE id = %s AND fence = %s AND status = 'in_progress'"""
+"""Save a checkpoint under its fence: checkpoint, id, fence."""
+
+REPORT = """UPDATE tasks FORCE INDEX (PRIMARY)
+SET version = version + (NOT stage <=> COALESCE(%s, stage)), stage = COALESCE(%s, stage),
+    progress = COALESCE(%s, progress), progress_message = %s
+WHERE id = %s AND fence = %s AND status = 'in_progress'"""
+"""Report progress under its fence: stage, stage, percent, message, id, fence."""
+
+HOLDS = """SELECT id, fence, stop_requested_at IS NOT NULL AS is_stopping
+FROM tasks FORCE INDEX (PRIMARY) WHERE id IN ({ids}) AND status = 'in_progress'"""
+"""What the database says of leases that a worker believes to hold."""
+
+HELD_BY = f"""SELECT id, fence FROM tasks FORCE INDEX ({STATUS_INDEX})
+WHERE status = 'in_progress' AND worker_id = %s"""
+"""All leases that the database says a worker holds."""

@@ -1,8 +1,6 @@
 """Tasks as their clients change them: create, edit, delete."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Update, delete, func, select, update
@@ -11,32 +9,9 @@ from schema import queues, tags
 from schema.documents import PAYLOAD_BYTES, encode
 from schema.inserting import auto_increment_step, insert_rows
 from schema.models.tasks import Task, TaskPayload
-from schema.states import Priority, Status
+from schema.new_task import NewTask
+from schema.states import Status
 from schema.times import to_database
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTask:
-    """A task to be created. None for timeout_seconds and retry_limit takes the queue's default.
-
-    `hold` creates it paused. `available_at` lets it wait until then; None is now.
-    """
-
-    title: str
-    description: str | None = None
-    priority: Priority = Priority.MEDIUM
-    tags: Sequence[str] = ()
-    due_date: datetime | None = None
-    timeout_seconds: int | None = None
-    retry_limit: int | None = None
-    task_type: str = "default"
-    queue: str = "default"
-    payload: Any = None
-    account_id: str | None = None
-    available_at: datetime | None = None
-    hold: bool = False
-    traceparent: str | None = None
-
 
 EDITABLE = frozenset(
     {

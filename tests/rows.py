@@ -9,9 +9,10 @@ from sqlalchemy import Engine
 
 from schema import claims, leases, tasks
 from schema.attempts import Claimed, Failed, Failure, Outcome, Settlement, Succeeded
+from schema.endings import Backoff
+from schema.new_task import NewTask
 from schema.runtime.transactions import transaction
-from schema.settling import Backoff, settle
-from schema.tasks import NewTask
+from schema.settling import settle
 
 WORKER = "test:1:0"
 AT_ONCE = Backoff(0, 0)

@@ -6,10 +6,11 @@ import threading
 from sqlalchemy import Engine
 
 from schema.attempts import Settlement, Succeeded
+from schema.endings import Backoff
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
 from schema.runtime.transactions import transaction
-from schema.settling import Backoff, settle
+from schema.settling import settle
 from worker.threads import Failed, watched
 
 log = get_logger(__name__)

@@ -10,10 +10,10 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from schema.attempts import Claimed, Failure, Outcome, Released, Settlement
+from schema.endings import Backoff
 from schema.runtime.logging import get_logger
 from schema.runtime.settings import Settings, host_name
 from schema.runtime.stopping import Stopping
-from schema.settling import Backoff
 from worker.claimer import Batch, Claimant, Claimer
 from worker.completer import Completer
 from worker.executors.coroutine import CoroutineExecutor

@@ -7,9 +7,9 @@ from sqlalchemy import JSON, BigInteger, CheckConstraint, Index, Integer, String
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
+from schema.limits import WORKER_ID_LENGTH
 from schema.models.metadata import (
     UTC_NOW,
-    WORKER_ID_LENGTH,
     Model,
     Moment,
     auto_id,

@@ -7,6 +7,8 @@ from sqlalchemy import BigInteger, MetaData, String, text
 from sqlalchemy.dialects.mysql import DATETIME, ENUM
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from schema.limits import NAME_LENGTH
+
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -18,14 +20,8 @@ NAMING_CONVENTION = {
 Moment = DATETIME(fsp=6)
 """A moment in UTC to the microsecond."""
 
-NAME_LENGTH = 100
 Name = String(NAME_LENGTH)
 """A name of a queue, task type or tag."""
-
-ACCOUNT_LENGTH = 128
-TITLE_LENGTH = 255
-KEY_LENGTH = 255
-WORKER_ID_LENGTH = 32
 
 UTC_NOW = text("(UTC_TIMESTAMP(6))")
 

@@ -19,9 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
+from schema.limits import KEY_LENGTH, TITLE_LENGTH
 from schema.models.metadata import (
-    KEY_LENGTH,
-    TITLE_LENGTH,
     Model,
     Moment,
     auto_id,

@@ -20,9 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import TINYINT
 from sqlalchemy.orm import Mapped, mapped_column
 
+from schema.limits import ACCOUNT_LENGTH, TITLE_LENGTH
 from schema.models.metadata import (
-    ACCOUNT_LENGTH,
-    TITLE_LENGTH,
     Model,
     Moment,
     Name,

@@ -23,11 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import TINYINT
 from sqlalchemy.orm import Mapped, mapped_column
 
+from schema.limits import ACCOUNT_LENGTH, KEY_LENGTH, TITLE_LENGTH, WORKER_ID_LENGTH
 from schema.models.metadata import (
-    ACCOUNT_LENGTH,
-    KEY_LENGTH,
-    TITLE_LENGTH,
-    WORKER_ID_LENGTH,
     Model,
     Moment,
     Name,

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from schema.limits import WORKER_ID_LENGTH
 from schema.models.metadata import (
     UTC_NOW,
-    WORKER_ID_LENGTH,
     Model,
     Moment,
     one_of,

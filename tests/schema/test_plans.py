@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Engine
 
 from schema import claims, leases, statements
 from schema.attempts import Failed, Failure, Released, Snoozed, Succeeded
+from schema.endings import Backoff
 from schema.models.tasks import CLAIM_INDEX, STATUS_INDEX
 from schema.runtime.transactions import transaction
-from schema.settling import Backoff, settle
+from schema.settling import settle
 from tests.conftest import empty
 from tests.rows import WORKER, ended, make
 from tools.servers import Database

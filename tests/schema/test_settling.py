@@ -9,8 +9,9 @@ from sqlalchemy.exc import DBAPIError
 
 from schema import tasks
 from schema.attempts import Failed, Failure, Outcome, Released, Snoozed, Succeeded, timed_out
+from schema.endings import Backoff
 from schema.runtime.transactions import transaction
-from schema.settling import Backoff, settle
+from schema.settling import settle
 from schema.states import AttemptOutcome
 from tests.rows import (
     age_leases,

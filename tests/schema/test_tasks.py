@@ -9,9 +9,9 @@ from sqlalchemy.exc import DBAPIError
 from schema import listing, tasks
 from schema.documents import DocumentError
 from schema.listing import TaskFilter
+from schema.new_task import NewTask
 from schema.runtime.transactions import transaction
 from schema.states import Priority
-from schema.tasks import NewTask
 from tests.rows import claim, make, row, rows
 
 

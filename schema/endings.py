@@ -1,0 +1,156 @@
+"""Endings: what each outcome of an attempt writes to its task and to its attempts row."""
+
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from schema.attempts import (
+    ERROR_CLASS_LENGTH,
+    MESSAGE_LENGTH,
+    TRACEBACK_LENGTH,
+    Failed,
+    Failure,
+    Held,
+    Lost,
+    Outcome,
+    QueuePaused,
+    Released,
+    Settlement,
+    Snoozed,
+    Succeeded,
+)
+from schema.limits import MOST_CRASHES, MOST_SNOOZES
+from schema.states import AttemptOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The wait before a retry: a random part of base_seconds * 2^retries, capped.
+
+    Full jitter, as in "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
+    """
+
+    base_seconds: float = 1
+    max_seconds: float = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is written to a task: the same for all tasks whose attempts ended the same way.
+
+    MySQL and MariaDB assign from left to right: what follows `status` reads its new value.
+    """
+
+    changes: str
+    parameters: tuple[Any, ...] = ()
+    guard: str = "delete_requested_at IS NULL AND stop_requested_at IS NULL"
+
+
+WAITING_AGAIN = "status = IF(current_retry_count = 0, 'to_do', 'retrying')"
+
+DONE = Ending(
+    "status = 'done', completed_at = UTC_TIMESTAMP(6), finished_at = UTC_TIMESTAMP(6)",
+    guard="delete_requested_at IS NULL",
+)
+CANCELLED = Ending(
+    "status = 'cancelled', finished_at = UTC_TIMESTAMP(6)", guard="delete_requested_at IS NULL"
+)
+RETRY = """status = IF(current_retry_count < retry_limit, 'retrying', 'failed'),
+    finished_at = IF(status = 'failed', UTC_TIMESTAMP(6), NULL),
+    available_at = IF(status = 'failed', available_at, UTC_TIMESTAMP(6)
+        + INTERVAL RAND() * LEAST(%s, %s * POW(2, current_retry_count)) SECOND),
+    current_retry_count = current_retry_count + (status = 'retrying'),
+    last_error = %s, error_class = %s"""
+FAILED = "status = 'failed', finished_at = UTC_TIMESTAMP(6), last_error = %s, error_class = %s"
+CRASHED = f"""crash_count = crash_count + 1,
+    {RETRY.replace("retry_limit", f"IF(crash_count < {MOST_CRASHES}, retry_limit, 0)")}"""
+SNOOZED = f"""snooze_count = snooze_count + 1,
+    status = IF(snooze_count >= {MOST_SNOOZES}, 'failed',
+        IF(current_retry_count = 0, 'to_do', 'retrying')),
+    finished_at = IF(status = 'failed', UTC_TIMESTAMP(6), NULL),
+    last_error = IF(status = 'failed', 'put off {MOST_SNOOZES} times', last_error),
+    error_class = IF(status = 'failed', 'TooManySnoozes', error_class),
+    available_at = IF(status = 'failed', available_at,
+        UTC_TIMESTAMP(6) + INTERVAL %s SECOND)"""
+HELD = "status = 'paused', last_error = %s, error_class = 'Hold'"
+TAKEN_OVER = f"{WAITING_AGAIN}, lost_count = lost_count + 1, last_error = %s, error_class = %s"
+RELEASED = Ending(WAITING_AGAIN)
+DELAYED = f"""{WAITING_AGAIN}, available_at = UTC_TIMESTAMP(6) + INTERVAL %s SECOND,
+    last_error = %s, error_class = %s"""
+
+
+def ending_of(outcome: Outcome, backoff: Backoff) -> Ending:
+    """Return what an outcome writes to its task."""
+    match outcome:
+        case Succeeded():
+            ending = DONE
+        case Failed(failure, _, True):
+            ending = Ending(FAILED, _error(failure))
+        case Failed(failure, AttemptOutcome.CRASHED):
+            ending = Ending(CRASHED, (*_wait(backoff), *_error(failure)))
+        case Failed(failure):
+            ending = Ending(RETRY, (*_wait(backoff), *_error(failure)))
+        case Lost(failure, resumable):
+            taken_over = Ending(TAKEN_OVER, _error(failure))
+            retried = Ending(RETRY, (*_wait(backoff), *_error(failure)))
+            ending = taken_over if resumable else retried
+        case Snoozed(seconds):
+            ending = Ending(SNOOZED, (seconds,))
+        case Released(delay_seconds, failure) if failure is not None:
+            ending = Ending(DELAYED, (delay_seconds, *_error(failure)))
+        case Released() | QueuePaused():
+            ending = RELEASED
+        case Held(reason):
+            ending = Ending(HELD, (reason[:MESSAGE_LENGTH],))
+        case _:
+            assert_never(outcome)
+    return ending
+
+
+def _wait(backoff: Backoff) -> tuple[float, float]:
+    return backoff.max_seconds, backoff.base_seconds
+
+
+def _error(failure: Failure) -> tuple[str, str]:
+    return failure.message[:MESSAGE_LENGTH], failure.error_class[:ERROR_CLASS_LENGTH]
+
+
+def attempt_row(item: Settlement) -> tuple[Any, ...]:
+    """Return the attempts row of a settlement, in the order of `statements.INSERT_ATTEMPTS`."""
+    result: str | None = None
+    failure: Failure | None = None
+    match item.outcome:
+        case Succeeded():
+            word, result = AttemptOutcome.SUCCEEDED, item.outcome.result
+        case Failed(failure, word):
+            pass
+        case Lost(failure):
+            word = AttemptOutcome.LOST
+        case Snoozed(seconds):
+            word, failure = AttemptOutcome.SNOOZED, Failure("Snooze", f"put off for {seconds:g} s")
+        case Released(_, failure):
+            word = AttemptOutcome.RELEASED
+        case Held(reason):
+            word, failure = AttemptOutcome.HELD, Failure("Hold", reason)
+        case QueuePaused(_, reason):
+            word, failure = AttemptOutcome.RELEASED, Failure("PauseQueue", reason)
+        case _:
+            assert_never(item.outcome)
+    return (
+        item.task_id,
+        item.fence,
+        item.attempt,
+        item.worker_id,
+        item.available_at,
+        item.started_at,
+        item.ended_at,
+        str(word),
+        *_recorded(failure),
+        result,
+    )
+
+
+def _recorded(failure: Failure | None) -> tuple[str | None, str | None, str | None]:
+    if failure is None:
+        return None, None, None
+    message, error_class = _error(failure)
+    return error_class, message, failure.traceback and failure.traceback[-TRACEBACK_LENGTH:]

@@ -1,0 +1,19 @@
+"""How long and how large things may be: the same for columns, requests and handlers."""
+
+NAME_LENGTH = 100
+"""Names of queues, task types and tags."""
+
+ACCOUNT_LENGTH = 128
+TITLE_LENGTH = 255
+KEY_LENGTH = 255
+WORKER_ID_LENGTH = 32
+PROGRESS_MESSAGE_LENGTH = 500
+
+MOST_CRASHES = 3
+"""Attempts that may take their executor down before the task is failed."""
+
+MOST_TAKEOVERS = 10
+"""Attempts that may be taken over from dead workers without counting a retry."""
+
+MOST_SNOOZES = 1_000
+"""Times that a handler may put a task off before it is failed."""

@@ -1,0 +1,31 @@
+"""A task to be created, as a value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from schema.states import Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A task to be created. None for timeout_seconds and retry_limit takes the queue's default.
+
+    `hold` creates it paused. `available_at` lets it wait until then; None is now.
+    """
+
+    title: str
+    description: str | None = None
+    priority: Priority = Priority.MEDIUM
+    tags: Sequence[str] = ()
+    due_date: datetime | None = None
+    timeout_seconds: int | None = None
+    retry_limit: int | None = None
+    task_type: str = "default"
+    queue: str = "default"
+    payload: Any = None
+    account_id: str | None = None
+    available_at: datetime | None = None
+    hold: bool = False
+    traceparent: str | None = None
