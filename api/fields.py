@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from schema.models.metadata import ACCOUNT_LENGTH, NAME_LENGTH, TITLE_LENGTH
+from schema.limits import ACCOUNT_LENGTH, NAME_LENGTH, TITLE_LENGTH
 from schema.states import Priority
 
 DESCRIPTION_LENGTH = 16_000

@@ -16,8 +16,8 @@ from api.fields import (
     TimeoutSeconds,
     Title,
 )
+from schema.new_task import NewTask
 from schema.states import Priority
-from schema.tasks import NewTask
 
 _CONFIG = ConfigDict(extra="forbid", strict=True)
 
