@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.task_bodies import TaskCreation
 from api.task_json import TaskDetail
+from schema.task_fields import TaskCreation
 
 SAME_AS: Mapping[str, str] = {
     "dict_type": "object_type",

@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import QueryParams
 
 from api.faults import Fault
-from api.fields import MAX_ID, AccountId, Name, PriorityName, Tag
 from api.problems import Invalid
+from schema.fields import MAX_ID, AccountId, Name, PriorityName, Tag
 from schema.listing import TaskFilter
 from schema.states import Status
 

@@ -11,14 +11,14 @@ from starlette.responses import Response
 from api.bodies import JsonRoute
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
-from api.fields import MAX_ID
 from api.paths import prefix
 from api.problems import Problem
-from api.task_bodies import TaskChanges, TaskCreation
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import TaskQuery, refuse_repeated
 from schema import listing, tasks
+from schema.fields import MAX_ID
 from schema.listing import TaskRow
+from schema.task_fields import TaskChanges, TaskCreation
 
 router = APIRouter(tags=["tasks"], route_class=JsonRoute, generate_unique_id_function=operation_id)
 

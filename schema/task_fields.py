@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from api.fields import (
+from schema.fields import (
     AccountId,
     Description,
     Moment,

@@ -60,6 +60,8 @@ def _priority(value: Any) -> Priority:
 
 
 def _moment(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return _in_range(value if value.tzinfo else value.replace(tzinfo=UTC))
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         raise PydanticCustomError("moment_format", "not a time")
     try:
