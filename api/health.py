@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from api.availability import unavailable
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
-from api.version import VERSION
 from schema.server import is_migrated
+from schema.version import VERSION
 
 router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 

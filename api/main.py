@@ -10,8 +10,8 @@ from api.database import open_database
 from api.failures import Failures
 from api.paths import OnePath
 from api.problems import HANDLERS
-from api.version import VERSION
 from schema.runtime.settings import Settings, settings
+from schema.version import VERSION
 
 
 def build(read_settings: Callable[[], Settings]) -> FastAPI:

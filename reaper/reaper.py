@@ -5,6 +5,8 @@ from collections.abc import Callable
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 
+from reaper.burial import Burial
+from reaper.resuming import resume
 from reaper.sweep import sweep
 from schema.endings import Backoff
 from schema.runtime.logging import get_logger
@@ -28,7 +30,10 @@ class Reaper:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         backoff = Backoff(settings.retry_backoff_seconds, settings.retry_backoff_max_seconds)
-        self._every(settings.reaper_interval_seconds, "sweeping", lambda: sweep(engine, backoff))
+        seconds = settings.reaper_interval_seconds
+        self._every(seconds, "sweeping", lambda: sweep(engine, backoff))
+        self._every(seconds, "burying", Burial(engine, backoff, settings.worker_dead_seconds))
+        self._every(seconds, "resuming queues", lambda: resume(engine))
 
     def run(self) -> None:
         """Run the chores until asked to stop; one under way is let finish."""

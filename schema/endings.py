@@ -114,27 +114,46 @@ def _error(failure: Failure) -> tuple[str, str]:
     return failure.message[:MESSAGE_LENGTH], failure.error_class[:ERROR_CLASS_LENGTH]
 
 
+def outcome_word(outcome: Outcome) -> AttemptOutcome:
+    """Return the word that `task_attempts` has for an outcome."""
+    match outcome:
+        case Succeeded():
+            word = AttemptOutcome.SUCCEEDED
+        case Failed(_, word):
+            pass
+        case Lost():
+            word = AttemptOutcome.LOST
+        case Snoozed():
+            word = AttemptOutcome.SNOOZED
+        case Released() | QueuePaused():
+            word = AttemptOutcome.RELEASED
+        case Held():
+            word = AttemptOutcome.HELD
+        case _:
+            assert_never(outcome)
+    return word
+
+
+def failure_of(outcome: Outcome) -> Failure | None:
+    """Return the error or the reason that `task_attempts` keeps of an outcome."""
+    match outcome:
+        case Succeeded():
+            failure = None
+        case Failed(failure) | Lost(failure) | Released(_, failure):
+            pass
+        case Snoozed(seconds):
+            failure = Failure("Snooze", f"put off for {seconds:g} s")
+        case Held(reason):
+            failure = Failure("Hold", reason)
+        case QueuePaused(_, reason):
+            failure = Failure("PauseQueue", reason)
+        case _:
+            assert_never(outcome)
+    return failure
+
+
 def attempt_row(item: Settlement) -> tuple[Any, ...]:
     """Return the attempts row of a settlement, in the order of `statements.INSERT_ATTEMPTS`."""
-    result: str | None = None
-    failure: Failure | None = None
-    match item.outcome:
-        case Succeeded():
-            word, result = AttemptOutcome.SUCCEEDED, item.outcome.result
-        case Failed(failure, word):
-            pass
-        case Lost(failure):
-            word = AttemptOutcome.LOST
-        case Snoozed(seconds):
-            word, failure = AttemptOutcome.SNOOZED, Failure("Snooze", f"put off for {seconds:g} s")
-        case Released(_, failure):
-            word = AttemptOutcome.RELEASED
-        case Held(reason):
-            word, failure = AttemptOutcome.HELD, Failure("Hold", reason)
-        case QueuePaused(_, reason):
-            word, failure = AttemptOutcome.RELEASED, Failure("PauseQueue", reason)
-        case _:
-            assert_never(item.outcome)
     return (
         item.task_id,
         item.fence,
@@ -143,9 +162,9 @@ def attempt_row(item: Settlement) -> tuple[Any, ...]:
         item.available_at,
         item.started_at,
         item.ended_at,
-        str(word),
-        *_recorded(failure),
-        result,
+        str(outcome_word(item.outcome)),
+        *_recorded(failure_of(item.outcome)),
+        item.outcome.result if isinstance(item.outcome, Succeeded) else None,
     )
 
 

@@ -6,18 +6,19 @@ from typing import Any
 from sqlalchemy import Connection
 
 from schema import workers
-from schema.attempts import Outcome, Settlement, timed_out, worker_lost
+from schema.attempts import Outcome, Released, Settlement, timed_out, worker_lost
 from schema.endings import Backoff
+from schema.holding import Hold
 from schema.settling import end_locked, lock_held
 from schema.statements import ORPHANED, OVERDUE
 
 
-def overdue(connection: Connection, *, limit: int) -> list[int]:
+def overdue(connection: Connection, limit: int) -> list[int]:
     """Return ids of tasks whose leases are over, at most `limit`. Takes no locks."""
     return list(connection.exec_driver_sql(OVERDUE, (limit,)).scalars())
 
 
-def orphaned(connection: Connection, *, limit: int) -> list[int]:
+def orphaned(connection: Connection, limit: int) -> list[int]:
     """Return ids of tasks whose workers are gone, at most `limit`. Takes no locks."""
     return list(connection.exec_driver_sql(ORPHANED, (limit,)).scalars())
 
@@ -37,11 +38,31 @@ def expire(connection: Connection, task_ids: Sequence[int], backoff: Backoff) ->
     return len(ended)
 
 
+def release_unknown(
+    connection: Connection, *, worker_id: str, holds: Sequence[Hold], backoff: Backoff
+) -> int:
+    """Release leases that a worker was given but never knew of; return how many they were.
+
+    A COMMIT of its claim was taken although its answer was lost. Nothing is counted.
+    """
+    wanted = set(holds)
+    rows = lock_held(connection, [task_id for task_id, _ in holds]) if holds else []
+    unknown = [
+        (row, _settlement(row, Released()))
+        for row in rows
+        if row.worker_id == worker_id and (row.id, row.fence) in wanted
+    ]
+    end_locked(connection, unknown, backoff)
+    return len(unknown)
+
+
 def _ended(row: Any) -> Settlement:
     if row.is_over:
-        outcome: Outcome = timed_out(row.timeout_seconds)
-    else:
-        outcome = worker_lost(row.worker_id, resumable=bool(row.is_resumable))
+        return _settlement(row, timed_out(row.timeout_seconds))
+    return _settlement(row, worker_lost(row.worker_id, resumable=bool(row.is_resumable)))
+
+
+def _settlement(row: Any, outcome: Outcome) -> Settlement:
     return Settlement(
         task_id=row.id,
         fence=row.fence,

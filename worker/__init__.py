@@ -2,6 +2,15 @@
 
 from worker.context import Context
 from worker.handlers import handler
-from worker.signals import PermanentFailure, Snooze
+from worker.signals import HandlerEnded, Hold, LeaseLost, PauseQueue, PermanentFailure, Snooze
 
-__all__ = ["Context", "PermanentFailure", "Snooze", "handler"]
+__all__ = [
+    "Context",
+    "HandlerEnded",
+    "Hold",
+    "LeaseLost",
+    "PauseQueue",
+    "PermanentFailure",
+    "Snooze",
+    "handler",
+]

@@ -12,7 +12,8 @@ from worker.handlers import HandlerError
 from worker.queues import QueueChoiceError
 from worker.worker import Worker
 
-CONNECTIONS = 3
+CONNECTIONS = 6
+"""One for each thread that writes, and one for the look at the server."""
 
 
 def main() -> int:
@@ -29,6 +30,8 @@ def main() -> int:
     except (SettingsError, HandlerError, QueueChoiceError, server.WrongServerError) as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # logs may not be set up yet
         return 2
+    if stopping.asked.is_set():
+        return 0
     succeeded = worker.run()
     engine.dispose()
     return 0 if succeeded else 1

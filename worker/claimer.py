@@ -13,8 +13,10 @@ from schema.claims import ClaimShortError, ScanHints
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
 from schema.runtime.transactions import transaction
+from worker.identity import Identity
 from worker.polling import Polling
 from worker.queues import QueueChoice
+from worker.running import Running
 from worker.slots import Slots
 from worker.threads import Failed, watched
 
@@ -25,16 +27,18 @@ SLOT_WAIT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """Who claims, and from which queues."""
+    """Who claims, from which queues, and where claimed tasks are entered."""
 
-    worker_id: str
+    identity: Identity
     queues: QueueChoice
+    running: Running
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Claimed tasks. Their `started_at` lies between two moments on the monotonic clock."""
 
+    worker_id: str
     tasks: Sequence[Claimed]
     asked_at: float
     answered_at: float
@@ -57,6 +61,7 @@ class Claimer:
         self._hints = ScanHints()
         self._polling = Polling()
         self._outage = Outage("claiming")
+        self._rest_until = 0.0
         self._stopping = threading.Event()
         self._thread = watched("claimer", self._run, failed)
 
@@ -69,8 +74,14 @@ class Claimer:
         self._stopping.set()
         self._thread.join()
 
+    def rest(self, seconds: float) -> None:
+        """Claim nothing for a while."""
+        self._rest_until = time.monotonic() + seconds
+
     def _run(self) -> None:
         while not self._stopping.is_set():
+            if self._stopping.wait(max(self._rest_until - time.monotonic(), 0)):
+                break
             free = self._slots.wait_for_free(SLOT_WAIT_SECONDS)
             if free:
                 self._stopping.wait(self._claim(free))
@@ -78,7 +89,11 @@ class Claimer:
     def _claim(self, free: int) -> float:
         """Claim up to `free` tasks and hand them over; return the seconds to wait then."""
         try:
-            batch = self._take(free)
+            with self._who.running.claiming:
+                batch = self._take(free)
+                if batch is not None:
+                    self._slots.take(len(batch.tasks))
+                    self._start(batch)
         except ClaimShortError as error:
             log.warning("claim rolled back", reason=str(error))
             return self._polling.next_wait()
@@ -89,12 +104,11 @@ class Claimer:
         if batch is None:
             return self._polling.next_wait()
         self._polling.note_task()
-        self._slots.take(len(batch.tasks))
-        self._start(batch)
         return 0 if len(batch.tasks) == free else self._polling.next_wait()
 
     def _take(self, free: int) -> Batch | None:
         """Claim in one transaction. What a lost COMMIT may have claimed is not run."""
+        worker_id = self._who.identity.id
         with transaction(self._engine) as connection:
             if not claims.has_claimable(connection):
                 return None
@@ -103,10 +117,10 @@ class Claimer:
             answered_at = time.monotonic()
             claimed = claims.claim(
                 connection,
-                self._who.worker_id,
+                worker_id,
                 queues=self._who.queues.ordered(names),
                 now=now,
                 slots=free,
                 hints=self._hints,
             )
-        return Batch(claimed, asked_at, answered_at) if claimed else None
+        return Batch(worker_id, claimed, asked_at, answered_at) if claimed else None

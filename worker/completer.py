@@ -2,11 +2,16 @@
 
 import queue
 import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
-from schema.attempts import Settlement, Succeeded
+from schema import attempts
+from schema.attempts import Failure, Settlement, Succeeded
 from schema.endings import Backoff
+from schema.runtime.errors import is_transient
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
 from schema.runtime.transactions import transaction
@@ -14,6 +19,9 @@ from schema.settling import settle
 from worker.threads import Failed, watched
 
 log = get_logger(__name__)
+
+Settled = Callable[[Sequence[Settlement], Sequence[Settlement]], None]
+"""Called after a COMMIT: with what was handed over, and those of it that were refused."""
 
 BATCH_ROWS = 500
 BATCH_BYTES = 4 * 1024 * 1024
@@ -26,9 +34,10 @@ class Completer:
     idle worker settles at once.
     """
 
-    def __init__(self, engine: Engine, backoff: Backoff, failed: Failed) -> None:
+    def __init__(self, engine: Engine, backoff: Backoff, settled: Settled, failed: Failed) -> None:
         self._engine = engine
         self._backoff = backoff
+        self._settled = settled
         self._waiting: queue.SimpleQueue[Settlement | None] = queue.SimpleQueue()
         self._outage = Outage("settling")
         self._abandon = threading.Event()
@@ -85,18 +94,30 @@ class Completer:
                 with transaction(self._engine) as connection:
                     lost = settle(connection, batch, self._backoff)
             except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend
+                if self._is_refused(error):
+                    self._write_apart(batch, error)
+                    return
                 self._abandon.wait(self._outage.wait_after(error))
             else:
                 self._outage.over()
-                _report(lost)
+                self._settled(batch, lost)
                 return
+
+    def _is_refused(self, error: Exception) -> bool:
+        return isinstance(error, DBAPIError | ValueError) and not is_transient(error)
+
+    def _write_apart(self, batch: list[Settlement], error: Exception) -> None:
+        """Find the end that the database refuses, and let it fail instead of all of them."""
+        if len(batch) > 1:
+            for item in batch:
+                self._write([item])
+            return
+        (item,) = batch
+        log.error("an end cannot be written", task_id=item.task_id, error=str(error)[:500])
+        message = f"the end of the attempt could not be written: {error}"
+        self._write([replace(item, outcome=attempts.Failed(Failure("SettleError", message)))])
 
 
 def _size(item: Settlement) -> int:
     outcome = item.outcome
     return len(outcome.result or "") if isinstance(outcome, Succeeded) else 0
-
-
-def _report(lost: list[Settlement]) -> None:
-    for item in lost:
-        log.warning("lease lost: the outcome was refused", task_id=item.task_id, fence=item.fence)

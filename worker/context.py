@@ -1,43 +1,145 @@
-"""What a handler may know about the attempt that it runs."""
+"""What a handler may know of the attempt that it runs, and what it may ask of its worker."""
 
-from dataclasses import dataclass
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future
 from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
 
 from schema.attempts import Claimed
+from schema.documents import CHECKPOINT_BYTES, PAYLOAD_BYTES, decode, encode
+from schema.holding import Progress
+from schema.limits import PROGRESS_MESSAGE_LENGTH
+from schema.new_task import NewTask
+from schema.states import Stage
+from schema.task_fields import TaskCreation
 from schema.times import from_database
+from worker.link import Link
+
+_ONCE = "$once"
+_SAVED = "$saved"
 
 
-@dataclass(frozen=True, slots=True)
+class _Done:
+    """Something to await that is done already."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+DONE = _Done()
+
+
 class Context:
     """The attempt under way.
 
     `attempt` is 1 for the first and grows with each retry. `fence` grows with each claim: give
     it to outside systems as the proof of which attempt wrote last. `deadline` is the moment at
-    which the lease is over and the handler is ended.
+    which the lease is over and the handler is ended. `saved` is what an attempt before saved,
+    None at first.
+
+    `save`, `once` and `enqueue` are awaited in `async def` handlers and plain calls in `def` ones.
     """
 
-    task_id: int
-    title: str
-    task_type: str
-    queue: str
-    tags: tuple[str, ...]
-    account_id: str | None
-    attempt: int
-    fence: int
-    deadline: datetime
-
-    @classmethod
-    def of(cls, claimed: Claimed) -> "Context":
-        """Return the context of a claimed task."""
+    def __init__(self, claimed: Claimed, link: Link, *, blocking: bool) -> None:
+        self.task_id: int = claimed.id
+        self.title: str = claimed.title
+        self.task_type: str = claimed.task_type
+        self.queue: str = claimed.queue
+        self.tags: tuple[str, ...] = claimed.tags
+        self.account_id: str | None = claimed.account_id
+        self.attempt: int = claimed.attempt
+        self.fence: int = claimed.fence
         lease = timedelta(seconds=claimed.timeout_seconds)
-        return cls(
-            task_id=claimed.id,
-            title=claimed.title,
-            task_type=claimed.task_type,
-            queue=claimed.queue,
-            tags=claimed.tags,
-            account_id=claimed.account_id,
-            attempt=claimed.attempt,
-            fence=claimed.fence,
-            deadline=from_database(claimed.started_at + lease),
-        )
+        self.deadline: datetime = from_database(claimed.started_at + lease)
+        self._link = link
+        self._blocking = blocking
+        self._enqueued: list[NewTask] = []
+        self.saved, self._once = _opened(claimed.checkpoint)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the handler was told to end: stopped, deleted, out of time, or shut down."""
+        return self._link.cancelled
+
+    @property
+    def enqueued(self) -> tuple[NewTask, ...]:
+        """The tasks that were asked for so far."""
+        return tuple(self._enqueued)
+
+    def progress(
+        self, percent: float | None = None, message: str | None = None, stage: str | None = None
+    ) -> None:
+        """Report progress: 0 to 100, a message of up to 500 characters, QUEUED or RUNNING.
+
+        Written about once a second; what was reported in between is not.
+        """
+        if percent is not None and not 0 <= percent <= 100:
+            raise ValueError(f"progress takes 0 to 100 percent, got {percent}")
+        told = None if message is None else str(message)[:PROGRESS_MESSAGE_LENGTH]
+        self._link.report(Progress(percent, told, None if stage is None else str(Stage(stage))))
+
+    def save(self, value: Any) -> Awaitable[None]:
+        """Save JSON of up to 1 MiB for the next attempt; done when it is committed.
+
+        Raises DocumentError when it is not JSON, LeaseLost when the lease is gone.
+        """
+        self.saved = value
+        return self._write()
+
+    def once(self, name: str, step: Callable[[], Any]) -> Any:
+        """Return what `step` returned, calling it only if no attempt saved that before.
+
+        `step` takes no arguments; in `async def` handlers it is a coroutine function. A worker
+        that dies after the step and before the save lets it happen again.
+        """
+        if inspect.iscoroutinefunction(step):
+            return self._once_async(name, step)
+        if name not in self._once:
+            self._once[name] = step()
+            self._write()
+        return self._once[name]
+
+    def enqueue(self, **fields: Any) -> Awaitable[None]:
+        """Ask for a task, with the fields of POST /tasks.
+
+        It is created in the transaction that settles this attempt, if that succeeds. Raises
+        ValueError when the fields are not right.
+        """
+        try:
+            task = TaskCreation.model_validate(fields).task()
+        except ValidationError as error:
+            item = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in item["loc"])
+            raise ValueError(f"enqueue: {where}: {item['msg']}") from None
+        encode(task.payload, max_bytes=PAYLOAD_BYTES)
+        self._enqueued.append(task)
+        return DONE
+
+    async def _once_async(self, name: str, step: Callable[[], Awaitable[Any]]) -> Any:
+        if name not in self._once:
+            self._once[name] = await step()
+            await self._write()
+        return self._once[name]
+
+    def _write(self) -> Awaitable[None]:
+        document = {_ONCE: self._once, _SAVED: self.saved} if self._once else self.saved
+        future = self._link.save(encode(document, max_bytes=CHECKPOINT_BYTES))
+        return self._finish(future)
+
+    def _finish(self, future: "Future[None]") -> Awaitable[None]:
+        if not self._blocking:
+            return asyncio.wrap_future(future)
+        future.result()
+        return DONE
+
+
+def _opened(checkpoint: str | None) -> tuple[Any, dict[str, Any]]:
+    document = decode(checkpoint)
+    if isinstance(document, dict) and _ONCE in document:
+        return document[_SAVED], document[_ONCE]
+    return document, {}

@@ -11,12 +11,16 @@ from pydantic import BaseModel
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+Callback = Callable[..., Any]
+"""Takes the Context and the Failure; `def` or `async def`."""
+
 
 class Kind(StrEnum):
     """Which executor runs a handler."""
 
     COROUTINE = "coroutine"
     PROCESS = "process"
+    THREAD = "thread"
 
 
 class HandlerError(Exception):
@@ -25,23 +29,40 @@ class HandlerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A function for one type of task. `model` is the pydantic model of its payload, if any."""
+    """A function for one type of task. `model` is the pydantic model of its payload, if any.
+
+    `on_retry` and `on_failure` are called in the worker after an attempt that failed was
+    settled: with the Context's claimed task and the failure.
+    """
 
     task_type: str
     function: Callable[..., Any]
     kind: Kind
     model: type[BaseModel] | None
+    on_retry: Callback | None = None
+    on_failure: Callback | None = None
 
 
 _registered: dict[str, Handler] = {}
 _built_in: set[str] = set()
 
 
-def handler(task_type: str) -> Callable[[Function], Function]:
+def handler(
+    task_type: str,
+    *,
+    executor: str | None = None,
+    on_retry: Callback | None = None,
+    on_failure: Callback | None = None,
+) -> Callable[[Function], Function]:
     """Register a function as the handler of `task_type`.
 
     It takes the Context and the payload: a dict, or the pydantic model that its second parameter
-    is annotated with. `async def` runs in the worker's event loop, `def` in a child process.
+    is annotated with. `async def` runs in the worker's event loop, `def` in a child process, or,
+    with executor="thread", in a thread, which nothing can kill.
+
+    `on_retry` and `on_failure` are called in the worker, best effort, with the Context and the
+    Failure, after an attempt that failed was settled and the task is retrying, or failed.
+
     Raises HandlerError when the type has a handler already; one that is built in is replaced.
     """
 
@@ -53,8 +74,14 @@ def handler(task_type: str) -> Callable[[Function], Function]:
                 f" {_name_of(function)}"
             )
         _built_in.discard(task_type)
-        kind = Kind.COROUTINE if inspect.iscoroutinefunction(function) else Kind.PROCESS
-        _registered[task_type] = Handler(task_type, function, kind, _payload_model(function))
+        _registered[task_type] = Handler(
+            task_type=task_type,
+            function=function,
+            kind=_kind(function, executor),
+            model=_payload_model(function),
+            on_retry=on_retry,
+            on_failure=on_failure,
+        )
         return function
 
     return register
@@ -83,6 +110,20 @@ def _load_built_in() -> None:
     before = set(_registered)
     importlib.import_module("worker.builtin")
     _built_in.update(set(_registered) - before)
+
+
+def _kind(function: Callable[..., Any], executor: str | None) -> Kind:
+    is_coroutine = inspect.iscoroutinefunction(function)
+    try:
+        kind = Kind(executor or (Kind.COROUTINE if is_coroutine else Kind.PROCESS))
+    except ValueError:
+        raise HandlerError(
+            f"{_name_of(function)}: executor is one of {', '.join(Kind)}, not {executor}"
+        ) from None
+    if is_coroutine != (kind is Kind.COROUTINE):
+        needed = "async def" if kind is Kind.COROUTINE else "def"
+        raise HandlerError(f'{_name_of(function)}: executor "{kind}" runs {needed} handlers')
+    return kind
 
 
 def _payload_model(function: Callable[..., Any]) -> type[BaseModel] | None:

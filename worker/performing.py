@@ -1,69 +1,77 @@
 """Performing one attempt: payload in, outcome out; the same in every executor."""
 
 import traceback
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from schema.attempts import Claimed, Failed, Failure, Outcome, Snoozed, Succeeded
+from schema.attempts import (
+    Claimed,
+    Failed,
+    Failure,
+    Held,
+    Outcome,
+    QueuePaused,
+    Snoozed,
+    Succeeded,
+)
 from schema.documents import RESULT_BYTES, DocumentError, decode, encode
+from worker.attempt import ENDED
 from worker.context import Context
 from worker.handlers import Handler
-from worker.signals import PermanentFailure, Snooze
+from worker.link import Link
+from worker.signals import HandlerEnded, Hold, PauseQueue, PermanentFailure, Snooze
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """An attempt to be run.
-
-    `started_at` and `deadline` are on this host's monotonic clock: not before the moment that
-    `claimed.started_at` is on the database's, so that attempts do not seem to overlap, and not
-    after the end of the lease.
-    """
-
-    claimed: Claimed
-    handler: Handler
-    started_at: float
-    deadline: float
-
-
-async def perform_coroutine(handler: Handler, claimed: Claimed) -> Outcome:
+async def perform_coroutine(handler: Handler, claimed: Claimed, link: Link) -> Outcome:
     """Run an `async def` handler; every error becomes an outcome but its own cancellation."""
     try:
+        context = Context(claimed, link, blocking=False)
         payload = _payload(handler, claimed.payload)
-        return _succeeded(await handler.function(Context.of(claimed), payload))
+        return _succeeded(await handler.function(context, payload), context)
     except Exception as error:  # noqa: BLE001  # whatever a handler raises ends its attempt only
-        return outcome_of(error)
+        return outcome_of(error, claimed)
     except (SystemExit, KeyboardInterrupt) as error:
-        return outcome_of(error)
+        return outcome_of(error, claimed)
 
 
-def perform_function(handler: Handler, claimed: Claimed) -> Outcome:
-    """Run a `def` handler; every error becomes an outcome."""
+def perform_function(handler: Handler, claimed: Claimed, link: Link) -> Outcome:
+    """Run a `def` handler; every error becomes an outcome, HandlerEnded too."""
     try:
+        context = Context(claimed, link, blocking=True)
         payload = _payload(handler, claimed.payload)
-        return _succeeded(handler.function(Context.of(claimed), payload))
+        return _succeeded(handler.function(context, payload), context)
+    except HandlerEnded:
+        return ENDED
     except Exception as error:  # noqa: BLE001  # whatever a handler raises ends its attempt only
-        return outcome_of(error)
+        return outcome_of(error, claimed)
     except (SystemExit, KeyboardInterrupt) as error:
-        return outcome_of(error)
+        return outcome_of(error, claimed)
 
 
-def outcome_of(error: BaseException) -> Outcome:
+def outcome_of(error: BaseException, claimed: Claimed) -> Outcome:
     """Return what an exception of a handler means for its attempt."""
     match error:
         case Snooze():
-            return Snoozed(error.seconds)
+            outcome: Outcome = Snoozed(error.seconds)
+        case Hold():
+            outcome = Held(error.reason)
+        case PauseQueue():
+            outcome = QueuePaused(claimed.queue, error.reason, error.seconds)
         case PermanentFailure():
-            return Failed(_failure(error), for_good=True)
+            outcome = Failed(_failure(error), error.outcome, for_good=True)
         case PayloadError():
-            return Failed(Failure("PayloadError", str(error)), for_good=True)
-        case DocumentError():
-            return Failed(Failure("ResultError", f"the result cannot be stored: {error}"))
+            outcome = Failed(Failure("PayloadError", str(error)), for_good=True)
+        case ResultError():
+            outcome = Failed(Failure("ResultError", str(error)))
         case _:
-            return Failed(_failure(error))
+            outcome = Failed(_failure(error))
+    return outcome
+
+
+class ResultError(Exception):
+    """What the handler returned cannot be stored; the message says why."""
 
 
 class PayloadError(Exception):
@@ -85,12 +93,15 @@ def _field_error(item: dict[str, Any]) -> str:
     return f"{path}: {item['msg']}"
 
 
-def _succeeded(result: Any) -> Succeeded:
+def _succeeded(result: Any, context: Context) -> Succeeded:
     if result is None:
-        return Succeeded()
+        return Succeeded(None, context.enqueued)
     if isinstance(result, BaseModel):
         result = result.model_dump(mode="json")
-    return Succeeded(encode(result, max_bytes=RESULT_BYTES))
+    try:
+        return Succeeded(encode(result, max_bytes=RESULT_BYTES), context.enqueued)
+    except DocumentError as error:
+        raise ResultError(f"the result cannot be stored: {error}") from None
 
 
 def _failure(error: BaseException) -> Failure:

@@ -1,23 +1,73 @@
-"""What a handler raises to say how its attempt ends, other than by returning or by an error.
+"""What a handler raises, and what is raised in it, other than errors.
 
 Exception
-├── PermanentFailure  the task fails at once, whatever retries are left
-└── Snooze            the task is put off, and no retry is counted
+├── PermanentFailure  raised by a handler: the task fails at once, whatever retries are left
+├── Snooze            raised by a handler: the task is put off, and no retry is counted
+├── Hold              raised by a handler: the task is paused until a person looks at it
+├── PauseQueue        raised by a handler: the task is given back, and its queue is paused
+└── LeaseLost         raised by `context.save`: the task is another's, or nobody's, by now
+BaseException
+└── HandlerEnded      raised in a `def` handler that is told to end, so that it can clean up
 """
+
+from schema.states import AttemptOutcome
+
+YEAR_SECONDS = 31_536_000
 
 
 class PermanentFailure(Exception):  # noqa: N818  # it is a decision of the handler's
-    """Fails the task for good: another attempt would fail the same way."""
+    """Fails the task for good: another attempt would fail the same way.
 
-    def __init__(self, message: str) -> None:
+    `outcome` is "failed", or "timed_out" for handlers that keep a clock of their own.
+    """
+
+    def __init__(self, message: str, outcome: str = "failed") -> None:
         super().__init__(message)
+        self.outcome = AttemptOutcome(outcome)
+        if self.outcome not in {AttemptOutcome.FAILED, AttemptOutcome.TIMED_OUT}:
+            raise ValueError(f'PermanentFailure takes "failed" or "timed_out", not "{outcome}"')
 
 
 class Snooze(Exception):  # noqa: N818  # it is no error
     """Gives the task back for `seconds`, uncounted: what it needs is not there yet."""
 
     def __init__(self, seconds: float) -> None:
-        if not 0 <= seconds <= 31_536_000:
-            raise ValueError(f"Snooze takes 0 to 31,536,000 seconds (a year), got {seconds}")
         super().__init__(f"snoozed for {seconds:g} s")
-        self.seconds = float(seconds)
+        self.seconds = _seconds("Snooze", seconds)
+
+
+class Hold(Exception):  # noqa: N818  # it is no error
+    """Pauses the task with a reason, until an operator starts or resumes it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class PauseQueue(Exception):  # noqa: N818  # it is no error
+    """Gives the task back in its place and pauses its queue, so that the next does not overtake.
+
+    After `seconds` the queue resumes by itself; None: when an operator resumes it.
+    """
+
+    def __init__(self, reason: str, seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.seconds = None if seconds is None else _seconds("PauseQueue", seconds)
+
+
+class LeaseLost(Exception):  # noqa: N818  # it happened to the handler
+    """The lease is gone: nothing that this attempt writes is taken any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the lease was lost")
+
+
+class HandlerEnded(BaseException):
+    """The handler is told to end: clean up, and let it through."""
+
+
+def _seconds(name: str, seconds: float) -> float:
+    if not 0 <= seconds <= YEAR_SECONDS:
+        raise ValueError(f"{name} takes 0 to 31,536,000 seconds (a year), got {seconds}")
+    return float(seconds)

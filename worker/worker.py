@@ -1,44 +1,46 @@
 """One worker process: its parts, how they are started, and in which order they end."""
 
 import os
-import secrets
 import threading
 import time
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from sqlalchemy import Engine
 
-from schema.attempts import Claimed, Failure, Outcome, Released, Settlement
 from schema.endings import Backoff
+from schema.holding import Hold
+from schema.leases import release_unknown
 from schema.runtime.logging import get_logger
 from schema.runtime.settings import Settings, host_name
 from schema.runtime.stopping import Stopping
-from worker.claimer import Batch, Claimant, Claimer
+from schema.runtime.transactions import run
+from schema.version import VERSION
+from schema.workers import WorkerDescription
+from worker.attempt import Reason
+from worker.callbacks import Callbacks
+from worker.claimer import Claimant, Claimer
 from worker.completer import Completer
+from worker.executors.children import Nursery
 from worker.executors.coroutine import CoroutineExecutor
-from worker.executors.executor import Executor
+from worker.executors.executor import END_SECONDS, Executor
 from worker.executors.process import ProcessExecutor
+from worker.executors.thread import ThreadExecutor
 from worker.handlers import Handler, Kind
-from worker.performing import Job
+from worker.heart import Heart, Reflexes
+from worker.identity import Identity
+from worker.keeping import TaskKeeper, Writers
 from worker.queues import QueueChoice
+from worker.running import Running
+from worker.saver import Saver
 from worker.slots import Slots
+from worker.streak import Streak
+from worker.watchdog import Watchdog
 
 log = get_logger(__name__)
 
-UNKNOWN_TYPE_DELAY_SECONDS = 10.0
-"""How long a task waits whose type this worker has no handler for: another may know it."""
-
-RELEASE_SECONDS = 2.0
-"""How long released handlers may take to end."""
-
 SETTLE_SECONDS = 3.0
 """How long the last ends may take to be written."""
-
-
-def new_worker_id() -> str:
-    """Return an id that says where the process is and is no other start's: host:pid:random."""
-    return f"{host_name()[:15]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 class Worker:
@@ -51,86 +53,101 @@ class Worker:
         handlers: Mapping[str, Handler],
         stopping: Stopping,
     ) -> None:
-        self.id = new_worker_id()
+        self._settings = settings
         self._handlers = handlers
-        self._grace_seconds = settings.worker_grace_seconds
         self._stopping = stopping
         self._failed = threading.Event()
+        self._identity = Identity()
+        self._running = Running()
         self._slots = Slots(settings.worker_concurrency)
-        backoff = Backoff(settings.retry_backoff_seconds, settings.retry_backoff_max_seconds)
-        self._completer = Completer(engine, backoff, self._fail)
-        who = Claimant(self.id, QueueChoice.parse(settings.worker_queues))
-        self._claimer = Claimer(engine, who, self._slots, self._start, self._fail)
-        self._executors: Mapping[Kind, Executor] = {
-            Kind.COROUTINE: CoroutineExecutor(self._done),
-            Kind.PROCESS: ProcessExecutor(self._done, settings.handler_modules, self._fail),
-        }
+        self._engine = engine
+        self._keeper = keeper = TaskKeeper(handlers, self._running, self._slots)
+        self._backoff = Backoff(settings.retry_backoff_seconds, settings.retry_backoff_max_seconds)
+        self._completer = Completer(engine, self._backoff, keeper.settled, self._fail)
+        self._saver = Saver(engine, self._fail)
+        self._callbacks = Callbacks(engine, keeper, self._fail)
+        who = Claimant(self._identity, QueueChoice.parse(settings.worker_queues), self._running)
+        self._claimer = Claimer(engine, who, self._slots, keeper.start, self._fail)
+        reflexes = Reflexes(keeper.end, self._release_unknown)
+        self._heart = Heart(engine, self._identity, self._running, reflexes, self._fail)
+        self._executors = self._make_executors()
+        streak = Streak(self._claimer.rest)
+        put, note, call = self._completer.put, streak.note, self._callbacks.call
+        keeper.connect(self._executors, Writers(put, self._saver.save, note, call))
 
     def run(self) -> bool:
         """Work until asked to stop, then drain; False when a part of it failed."""
-        kinds = {handler.kind for handler in self._handlers.values()}
-        self._executors = {kind: self._executors[kind] for kind in kinds}
         for executor in self._executors.values():
             executor.start()
+        watchdog = self._watchdog()
+        for dog in watchdog:
+            dog.start()
         self._completer.start()
+        self._saver.start()
+        self._callbacks.start()
+        self._heart.start(self._description(), self._stopping.asked)
         self._claimer.start()
-        log.info("worker started", worker_id=self.id, slots=self._slots.total)
+        log.info("worker started", worker_id=self._identity.id, slots=self._slots.total)
         self._stopping.asked.wait()
         self._drain()
+        for dog in watchdog:
+            dog.stop()
         return not self._failed.is_set()
+
+    def _make_executors(self) -> dict[Kind, Executor]:
+        settings = self._settings
+        nursery = Nursery(
+            settings.handler_modules,
+            most_tasks=settings.worker_child_tasks,
+            memory_bytes=settings.child_memory_bytes,
+        )
+        made: dict[Kind, Executor] = {
+            Kind.COROUTINE: CoroutineExecutor(self._keeper),
+            Kind.THREAD: ThreadExecutor(self._keeper),
+            Kind.PROCESS: ProcessExecutor(self._keeper, nursery, self._fail),
+        }
+        kinds = {handler.kind for handler in self._handlers.values()}
+        return {kind: executor for kind, executor in made.items() if kind in kinds}
+
+    def _watchdog(self) -> list[Watchdog]:
+        executor = self._executors.get(Kind.COROUTINE)
+        return [Watchdog(executor)] if isinstance(executor, CoroutineExecutor) else []
+
+    def _description(self) -> WorkerDescription:
+        return WorkerDescription(
+            host=host_name(),
+            pid=os.getpid(),
+            version=VERSION,
+            queues=[word.strip() for word in self._settings.worker_queues.split(",")],
+            task_types=list(self._handlers),
+            slots=self._slots.total,
+        )
 
     def _fail(self) -> None:
         self._failed.set()
         self._stopping.asked.set()
 
-    def _start(self, batch: Batch) -> None:
-        jobs: dict[Kind, list[Job]] = {}
-        for task in batch.tasks:
-            handler = self._handlers.get(task.task_type)
-            if handler is None:
-                self._give_back_unknown(task)
-                continue
-            job = Job(task, handler, batch.answered_at, batch.asked_at + task.timeout_seconds)
-            jobs.setdefault(handler.kind, []).append(job)
-        for kind, of_kind in jobs.items():
-            self._executors[kind].submit(of_kind)
-
-    def _give_back_unknown(self, task: Claimed) -> None:
-        message = f'no handler is registered for task_type "{task.task_type}"'
-        log.warning("unknown task type", task_id=task.id, task_type=task.task_type)
-        failure = Failure("UnknownTaskType", message)
-        self._settle(task, 0, Released(UNKNOWN_TYPE_DELAY_SECONDS, failure))
-
-    def _done(self, job: Job, outcome: Outcome) -> None:
-        self._settle(job.claimed, time.monotonic() - job.started_at, outcome)
-
-    def _settle(self, task: Claimed, seconds: float, outcome: Outcome) -> None:
-        self._completer.put(
-            Settlement(
-                task_id=task.id,
-                fence=task.fence,
-                attempt=task.attempt,
-                worker_id=self.id,
-                available_at=task.available_at,
-                started_at=task.started_at,
-                ended_at=task.started_at + timedelta(seconds=seconds),
-                outcome=outcome,
-            )
-        )
-        self._slots.give_back()
+    def _release_unknown(self, holds: Sequence[Hold]) -> None:
+        """Give back leases of claims whose COMMIT was not answered."""
+        release = partial(release_unknown, worker_id=self._identity.id, holds=holds)
+        count = run(self._engine, lambda connection: release(connection, backoff=self._backoff))
+        log.warning("gave back leases of an unanswered claim", count=count)
 
     def _drain(self) -> None:
-        """Claim nothing more, let handlers end, release the rest, write all ends."""
-        log.info("worker draining", worker_id=self.id)
+        """Claim nothing more, let handlers end, release the rest, write all ends; then go."""
+        log.info("worker draining", worker_id=self._identity.id)
         self._claimer.stop()
-        deadline = time.monotonic() + self._grace_seconds
+        self._heart.drain()
+        deadline = time.monotonic() + self._settings.worker_grace_seconds
         while not self._slots.wait_until_all_free(0.1):
             if self._stopping.hurried.is_set() or time.monotonic() > deadline:
-                for executor in self._executors.values():
-                    executor.release_all()
-                self._slots.wait_until_all_free(RELEASE_SECONDS)
+                self._keeper.end(self._running.attempts(), Reason.RELEASED)
+                self._slots.wait_until_all_free(2 * END_SECONDS)
                 break
         settled = self._completer.close(SETTLE_SECONDS)
+        self._saver.close()
+        self._callbacks.close()
         for executor in self._executors.values():
             executor.close()
-        log.info("worker stopped", worker_id=self.id, all_settled=settled)
+        self._heart.stop()
+        log.info("worker stopped", worker_id=self._identity.id, all_settled=settled)

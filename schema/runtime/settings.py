@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     worker_queues: str = "*"
     worker_handlers: str = ""
     worker_grace_seconds: Seconds = 25
+    worker_dead_seconds: float = Field(default=10, ge=3)
+    worker_child_tasks: int = Field(default=1_000, ge=1)
+    worker_child_memory_mb: int | None = Field(default=None, ge=64)
     reaper_interval_seconds: Seconds = 1
     retry_backoff_seconds: float = Field(default=1, ge=0)
     retry_backoff_max_seconds: float = Field(default=300, ge=0)
@@ -59,6 +62,12 @@ class Settings(BaseSettings):
     def handler_modules(self) -> tuple[str, ...]:
         """Modules to import for their handlers, in the order named."""
         return tuple(name.strip() for name in self.worker_handlers.split(",") if name.strip())
+
+    @property
+    def child_memory_bytes(self) -> int | None:
+        """What a child process may use of its address space; None: no limit."""
+        megabytes = self.worker_child_memory_mb
+        return None if megabytes is None else megabytes * 1024 * 1024
 
     @property
     def bind_host(self) -> str:

@@ -5,12 +5,21 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from worker import Context, PermanentFailure, Snooze, handler
+from worker import (
+    Context,
+    HandlerEnded,
+    Hold,
+    PauseQueue,
+    PermanentFailure,
+    Snooze,
+    handler,
+)
 
 HUGE = 2 * 1024 * 1024
 
@@ -33,11 +42,6 @@ async def async_context(context: Context, payload: dict[str, Any]) -> dict[str, 
     return describe(context, payload)
 
 
-@handler("def.context")
-def def_context(context: Context, payload: dict[str, Any]) -> dict[str, Any]:
-    return describe(context, payload)
-
-
 def describe(context: Context, payload: dict[str, Any]) -> dict[str, Any]:
     return {
         "payload": payload,
@@ -54,13 +58,80 @@ def describe(context: Context, payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@handler("async.model")
-async def async_model(context: Context, payload: Size) -> Size:  # noqa: ARG001
+def model(context: Context, payload: Size) -> Size:  # noqa: ARG001
     return payload
 
 
-@handler("def.model")
-def def_model(context: Context, payload: Size) -> Size:  # noqa: ARG001
+def raise_(context: Context, payload: dict[str, Any]) -> Any:  # noqa: ARG001
+    return misbehave(payload["how"])
+
+
+def sleep(context: Context, payload: dict[str, Any]) -> str:
+    leave_mark(payload, f"begin {context.attempt}")
+    time.sleep(payload["seconds"])
+    leave_mark(payload, f"end {context.attempt}")
+    return "slept"
+
+
+def cleanup(context: Context, payload: dict[str, Any]) -> None:
+    leave_mark(payload, f"begin {context.attempt}")
+    try:
+        while not context.cancelled:
+            time.sleep(0.01)
+    finally:
+        leave_mark(payload, f"cancelled {context.cancelled}")
+    raise HandlerEnded
+
+
+def save(context: Context, payload: dict[str, Any]) -> dict[str, Any]:
+    before = context.saved
+    context.save(payload["value"])
+    return {"before": before}
+
+
+def once(context: Context, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    calls = 0
+
+    def pay() -> str:
+        nonlocal calls
+        calls += 1
+        return f"receipt {context.attempt}"
+
+    if context.saved is None:
+        context.save({"page": 1})
+    paid = context.once("pay", pay)
+    again = context.once("pay", pay)
+    assert paid == again
+    return {"calls": calls, "paid": paid, "saved": context.saved}
+
+
+def enqueue(context: Context, payload: dict[str, Any]) -> None:
+    context.enqueue(**payload)
+
+
+def progress(context: Context, payload: dict[str, Any]) -> None:  # noqa: ARG001
+    context.progress(40, "two fifths", stage="RUNNING")
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "context": describe,
+    "model": model,
+    "raise": raise_,
+    "sleep": sleep,
+    "cleanup": cleanup,
+    "save": save,
+    "once": once,
+    "enqueue": enqueue,
+    "progress": progress,
+}
+
+for name, function in FUNCTIONS.items():
+    handler(f"def.{name}")(function)
+    handler(f"thread.{name}", executor="thread")(function)
+
+
+@handler("async.model")
+async def async_model(context: Context, payload: Size) -> Size:  # noqa: ARG001
     return payload
 
 
@@ -69,12 +140,69 @@ async def async_raise(context: Context, payload: dict[str, Any]) -> Any:  # noqa
     return misbehave(payload["how"])
 
 
-@handler("def.raise")
-def def_raise(context: Context, payload: dict[str, Any]) -> Any:  # noqa: ARG001
-    return misbehave(payload["how"])
+@handler("async.sleep")
+async def async_sleep(context: Context, payload: dict[str, Any]) -> str:
+    leave_mark(payload, f"begin {context.attempt}")
+    await asyncio.sleep(payload["seconds"])
+    leave_mark(payload, f"end {context.attempt}")
+    return "slept"
 
 
-def misbehave(how: str) -> Any:  # a catalogue
+@handler("async.cleanup")
+async def async_cleanup(context: Context, payload: dict[str, Any]) -> None:
+    leave_mark(payload, f"begin {context.attempt}")
+    try:
+        await asyncio.sleep(30)
+    finally:
+        leave_mark(payload, f"cancelled {context.cancelled}")
+
+
+@handler("async.save")
+async def async_save(context: Context, payload: dict[str, Any]) -> dict[str, Any]:
+    before = context.saved
+    await context.save(payload["value"])
+    return {"before": before}
+
+
+@handler("async.once")
+async def async_once(context: Context, payload: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    calls = 0
+
+    async def pay() -> str:
+        nonlocal calls
+        calls += 1
+        return f"receipt {context.attempt}"
+
+    if context.saved is None:
+        await context.save({"page": 1})
+    paid = await context.once("pay", pay)
+    again = await context.once("pay", pay)
+    assert paid == again
+    return {"calls": calls, "paid": paid, "saved": context.saved}
+
+
+@handler("async.enqueue")
+async def async_enqueue(context: Context, payload: dict[str, Any]) -> None:
+    await context.enqueue(**payload)
+
+
+@handler("async.progress")
+async def async_progress(context: Context, payload: dict[str, Any]) -> None:  # noqa: ARG001
+    context.progress(40, "two fifths", stage="RUNNING")
+
+
+@handler("def.stubborn")
+def stubborn(context: Context, payload: dict[str, Any]) -> None:  # noqa: ARG001
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(30)
+
+
+@handler("def.hog")
+def hog(context: Context, payload: dict[str, Any]) -> int:  # noqa: ARG001
+    return len(bytearray(1024 * 1024 * 1024))
+
+
+def misbehave(how: str) -> Any:  # noqa: C901  # a catalogue
     match how:
         case "error":
             raise ValueError("boom")
@@ -82,6 +210,10 @@ def misbehave(how: str) -> Any:  # a catalogue
             raise PermanentFailure("never again")
         case "snooze":
             raise Snooze(60)
+        case "hold":
+            raise Hold("look at it")
+        case "pause":
+            raise PauseQueue("full", 60)
         case "surrogate":
             raise ValueError("\ud800")
         case "exit":
@@ -96,22 +228,6 @@ def misbehave(how: str) -> Any:  # a catalogue
             return float("nan")
         case _:
             raise AssertionError(how)
-
-
-@handler("async.sleep")
-async def async_sleep(context: Context, payload: dict[str, Any]) -> str:
-    leave_mark(payload, f"begin {context.attempt}")
-    await asyncio.sleep(payload["seconds"])
-    leave_mark(payload, f"end {context.attempt}")
-    return "slept"
-
-
-@handler("def.sleep")
-def def_sleep(context: Context, payload: dict[str, Any]) -> str:
-    leave_mark(payload, f"begin {context.attempt}")
-    time.sleep(payload["seconds"])
-    leave_mark(payload, f"end {context.attempt}")
-    return "slept"
 
 
 @handler("def.die")

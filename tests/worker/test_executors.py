@@ -3,6 +3,7 @@
 import queue
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,30 +11,62 @@ from typing import Any
 import orjson
 import pytest
 
-from schema.attempts import Claimed, Failed, Outcome, Released, Snoozed, Succeeded
+from schema.attempts import (
+    Claimed,
+    Failed,
+    Held,
+    Outcome,
+    QueuePaused,
+    Released,
+    Snoozed,
+    Succeeded,
+)
+from schema.holding import Hold
 from schema.states import AttemptOutcome
 from tests.waiting import wait_for
 from worker import handlers
+from worker.attempt import Attempt, Reason
+from worker.executors.children import Nursery
 from worker.executors.coroutine import CoroutineExecutor
 from worker.executors.executor import Executor
 from worker.executors.process import ProcessExecutor
-from worker.performing import Job
+from worker.executors.thread import ThreadExecutor
+from worker.signals import LeaseLost
 
 MODULES = ["tests.worker.sample_handlers"]
 STARTED = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
 
 class Harness:
-    """An executor, and the outcomes that it handed over."""
+    """An executor, and the keeper that it talks to."""
 
-    def __init__(self, prefix: str, make: Callable[..., Executor]) -> None:
+    def __init__(self, prefix: str, make: Callable[["Harness"], Executor]) -> None:
         self.prefix = prefix
-        self.outcomes: queue.Queue[tuple[Job, Outcome]] = queue.Queue()
-        self.executor = make(lambda job, outcome: self.outcomes.put((job, outcome)))
+        self.ends: queue.Queue[tuple[Attempt, Outcome]] = queue.Queue()
+        self.free: list[Attempt] = []
+        self.checkpoints: dict[Hold, str] = {}
+        self.is_lost = False
         self.registry = handlers.load(MODULES)
+        self.executor = make(self)
 
-    def job(self, name: str, payload: Any = None, *, seconds: float = 30) -> Job:
+    def ended(self, attempt: Attempt, said: Outcome) -> None:
+        self.ends.put((attempt, said))
+
+    def freed(self, attempt: Attempt) -> None:
+        self.free.append(attempt)
+
+    def save(self, hold: Hold, checkpoint: str) -> "Future[None]":
+        future: Future[None] = Future()
+        if self.is_lost:
+            future.set_exception(LeaseLost())
+        else:
+            self.checkpoints[hold] = checkpoint
+            future.set_result(None)
+        return future
+
+    def attempt(self, name: str, payload: Any = None, **how: Any) -> Attempt:
         task_type = f"{self.prefix}.{name}"
+        lease = how.get("lease", 30)
         claimed = Claimed(
             id=7,
             fence=2,
@@ -41,31 +74,38 @@ class Harness:
             task_type=task_type,
             queue="q",
             account_id=None,
-            timeout_seconds=30,
+            timeout_seconds=lease,
             attempt=1,
             available_at=STARTED,
             started_at=STARTED,
             traceparent=None,
             payload=None if payload is None else orjson.dumps(payload).decode(),
             tags=("a", "b"),
+            checkpoint=how.get("checkpoint"),
         )
         now = time.monotonic()
-        return Job(claimed, self.registry[task_type], now, now + seconds)
+        return Attempt(claimed, self.registry[task_type], "w", now, now + lease)
 
-    def run(self, *args: Any, **kwargs: Any) -> Outcome:
-        self.executor.submit([self.job(*args, **kwargs)])
+    def run(self, *args: Any, **how: Any) -> Outcome | None:
+        self.executor.submit([self.attempt(*args, **how)])
         return self.next()
 
-    def next(self) -> Outcome:
-        return self.outcomes.get(timeout=20)[1]
+    def next(self) -> Outcome | None:
+        """What would be settled for the next attempt that ends."""
+        attempt, said = self.ends.get(timeout=20)
+        return attempt.outcome(said)
 
 
-@pytest.fixture(scope="module", params=["async", "def"])
+@pytest.fixture(scope="module", params=["async", "def", "thread"])
 def harness(request: pytest.FixtureRequest, database_url: str) -> Iterator[Harness]:  # noqa: ARG001
-    def make(done: Any) -> Executor:
-        if request.param == "async":
-            return CoroutineExecutor(done)
-        return ProcessExecutor(done, MODULES, lambda: None)
+    def make(keeper: Harness) -> Executor:
+        match keeper.prefix:
+            case "async":
+                return CoroutineExecutor(keeper)
+            case "thread":
+                return ThreadExecutor(keeper)
+            case _:
+                return ProcessExecutor(keeper, Nursery(MODULES, most_tasks=100), lambda: None)
 
     one = Harness(request.param, make)
     one.executor.start()
@@ -73,12 +113,22 @@ def harness(request: pytest.FixtureRequest, database_url: str) -> Iterator[Harne
     one.executor.close()
 
 
-def result(outcome: Outcome) -> Any:
+@pytest.fixture(autouse=True)
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every attempt that ended freed its slot."""
+    yield
+    if "harness" in request.fixturenames:
+        harness: Harness = request.getfixturevalue("harness")
+        harness.is_lost = False
+        assert harness.ends.empty()
+
+
+def result(outcome: Outcome | None) -> Any:
     assert isinstance(outcome, Succeeded), outcome
     return None if outcome.result is None else orjson.loads(outcome.result)
 
 
-def failure(outcome: Outcome) -> Failed:
+def failure(outcome: Outcome | None) -> Failed:
     assert isinstance(outcome, Failed), outcome
     return outcome
 
@@ -151,34 +201,112 @@ class TestConformance:
         assert outcome.failure.error_class == "ResultError"
         assert why in outcome.failure.message
 
+    def test_a_hold_and_a_paused_queue_are_outcomes(self, harness: Harness) -> None:
+        assert harness.run("raise", {"how": "hold"}) == Held("look at it")
+        assert harness.run("raise", {"how": "pause"}) == QueuePaused("q", "full", 60)
+
     def test_a_handler_is_ended_at_its_deadline(self, harness: Harness, tmp_path: Path) -> None:
         marks = tmp_path / "marks"
 
-        outcome = failure(harness.run("sleep", {"seconds": 20, "marks": str(marks)}, seconds=0.5))
+        outcome = failure(harness.run("sleep", {"seconds": 3, "marks": str(marks)}, lease=1))
 
         assert outcome.outcome == AttemptOutcome.TIMED_OUT
-        assert outcome.failure.message == "timed out: the lease of 30 s was over"
-        assert marks.read_text() == "begin 1\n"
+        assert outcome.failure.message == "timed out: the lease of 1 s was over"
+        assert marks.read_text().startswith("begin 1\n")
 
-    def test_what_runs_is_released_on_demand(self, harness: Harness, tmp_path: Path) -> None:
-        payload = {"seconds": 20, "marks": str(tmp_path / "marks")}
-        harness.executor.submit([harness.job("sleep", payload) for _ in range(3)])
-        wait_for((tmp_path / "marks").exists)
+    @pytest.mark.parametrize(
+        ("reason", "settled"),
+        [
+            (Reason.RELEASED, Released()),
+            (Reason.LOST, None),
+            (Reason.STOPPED, AttemptOutcome.CANCELLED),
+        ],
+    )
+    def test_what_runs_can_be_told_to_end(
+        self, harness: Harness, tmp_path: Path, reason: Reason, settled: Any
+    ) -> None:
+        payload = {"seconds": 3, "marks": str(tmp_path / "marks")}
+        attempts = [harness.attempt("sleep", payload) for _ in range(3)]
+        harness.executor.submit(attempts)
+        wait_for(lambda: "begin 1\n" * 3 in _text(tmp_path / "marks"))
 
-        harness.executor.release_all()
+        for attempt in attempts:
+            attempt.reason = reason
+        harness.executor.end(attempts)
 
-        assert [harness.next() for _ in range(3)] == [Released()] * 3
+        ends = [harness.next() for _ in range(3)]
+        assert [end.outcome if isinstance(end, Failed) else end for end in ends] == [settled] * 3
 
-    def test_jobs_run_side_by_side(self, harness: Harness, tmp_path: Path) -> None:
-        began = time.monotonic()
+    def test_a_handler_may_clean_up_when_it_is_told_to_end(
+        self, harness: Harness, tmp_path: Path
+    ) -> None:
+        marks = tmp_path / "marks"
+        attempt = harness.attempt("cleanup", {"marks": str(marks)})
+        harness.executor.submit([attempt])
+        wait_for(lambda: _text(marks))
+
+        attempt.reason = Reason.STOPPED
+        harness.executor.end([attempt])
+
+        assert failure(harness.next()).outcome == AttemptOutcome.CANCELLED
+        wait_for(lambda: _text(marks) == "begin 1\ncancelled True\n")
+
+    def test_attempts_run_side_by_side(self, harness: Harness, tmp_path: Path) -> None:
         payload = {"seconds": 0.5, "marks": str(tmp_path / "marks")}
-        harness.executor.submit([harness.job("sleep", payload) for _ in range(4)])
+        harness.executor.submit([harness.attempt("sleep", payload) for _ in range(4)])
 
         outcomes = [result(harness.next()) for _ in range(4)]
 
         assert outcomes == ["slept"] * 4
         assert (tmp_path / "marks").read_text().startswith("begin 1\n" * 2)
-        assert time.monotonic() - began < 10
+
+    def test_a_checkpoint_is_saved_before_the_handler_goes_on(self, harness: Harness) -> None:
+        assert result(harness.run("save", {"value": {"page": 3}})) == {"before": None}
+
+        assert orjson.loads(harness.checkpoints[(7, 2)]) == {"page": 3}
+
+    def test_the_next_attempt_finds_what_was_saved(self, harness: Harness) -> None:
+        assert result(harness.run("save", {"value": 2}, checkpoint='{"page": 3}')) == {
+            "before": {"page": 3}
+        }
+
+    def test_a_step_is_done_once(self, harness: Harness) -> None:
+        first = result(harness.run("once"))
+        saved = harness.checkpoints[(7, 2)]
+        second = result(harness.run("once", checkpoint=saved))
+
+        assert first == {"calls": 1, "paid": "receipt 1", "saved": {"page": 1}}
+        assert second == {"calls": 0, "paid": "receipt 1", "saved": {"page": 1}}
+
+    def test_saving_under_a_lost_lease_raises(self, harness: Harness) -> None:
+        harness.is_lost = True
+
+        assert failure(harness.run("save", {"value": 1})).failure.error_class == "LeaseLost"
+
+    def test_tasks_that_are_asked_for_come_with_the_outcome(self, harness: Harness) -> None:
+        outcome = harness.run("enqueue", {"title": "next", "priority": "high", "tags": ["x"]})
+
+        assert isinstance(outcome, Succeeded)
+        (task,) = outcome.enqueued
+        assert (task.title, task.priority, list(task.tags)) == ("next", "高", ["x"])
+
+    def test_a_task_that_is_asked_for_wrongly_fails_the_attempt(self, harness: Harness) -> None:
+        message = failure(harness.run("enqueue", {"title": "next", "retry_limit": -1}))
+
+        assert message.failure.message.startswith("enqueue: retry_limit: Input should be greater")
+
+    def test_progress_reaches_the_attempt(self, harness: Harness) -> None:
+        attempt = harness.attempt("progress")
+        harness.executor.submit([attempt])
+        harness.next()
+
+        assert attempt.progress is not None
+        assert (attempt.progress.percent, attempt.progress.message) == (40, "two fifths")
+        assert attempt.progress.stage == "RUNNING"
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 class TestProcess:
@@ -193,7 +321,7 @@ class TestProcess:
         [
             ("exit", "ended with exit code 3"),
             ("segfault", "was ended by SIGSEGV"),
-            ("kill", "was ended by SIGKILL"),
+            ("kill", "was ended by SIGKILL, as the kernel does when memory runs out"),
         ],
     )
     def test_a_child_that_dies_crashes_its_attempt_and_the_next_runs(
@@ -209,3 +337,56 @@ class TestProcess:
         pids = {result(process.run("context"))["pid"] for _ in range(5)}
 
         assert len(pids) == 1
+
+    def test_a_child_that_served_enough_is_replaced(
+        self, process: Harness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(process.executor._nursery, "_most_tasks", 1)  # type: ignore[attr-defined]
+
+        pids = {result(process.run("context"))["pid"] for _ in range(4)}
+
+        assert len(pids) >= 3
+
+    def test_a_child_that_ignores_sigterm_is_killed_at_the_end_of_its_lease(
+        self, process: Harness
+    ) -> None:
+        began = time.monotonic()
+
+        outcome = failure(process.run("stubborn", lease=1))
+
+        assert outcome.outcome == AttemptOutcome.TIMED_OUT
+        assert time.monotonic() - began < 5
+
+    @pytest.mark.usefixtures("process")
+    def test_a_child_that_takes_too_much_memory_fails_or_crashes(self) -> None:
+        keeper = Harness("def", _small)
+        keeper.executor.start()
+
+        outcome = failure(keeper.run("hog"))
+        keeper.executor.close()
+
+        assert outcome.failure.error_class in {"MemoryError", "Crashed"}
+
+
+def _small(keeper: Harness) -> Executor:
+    nursery = Nursery(MODULES, most_tasks=100, memory_bytes=600 * 1024 * 1024)
+    return ProcessExecutor(keeper, nursery, lambda: None)
+
+
+class TestThread:
+    def test_a_slot_stays_taken_until_the_thread_ends(
+        self, harness: Harness, tmp_path: Path
+    ) -> None:
+        if harness.prefix != "thread":
+            pytest.skip("only threads cannot be ended")
+        marks = tmp_path / "marks"
+        payload = {"seconds": 1.5, "marks": str(marks)}
+        attempt = harness.attempt("sleep", payload, lease=1)
+
+        harness.executor.submit([attempt])
+        failure(harness.next())
+        held = attempt not in harness.free
+        wait_for(lambda: attempt in harness.free)
+
+        assert held
+        assert _text(marks) == "begin 1\nend 1\n"

@@ -221,8 +221,7 @@ def test_eight_workers_drain_20000_tasks_each_done_once(engine: Engine, start: S
     assert rows(engine, "SELECT DISTINCT fence, version FROM tasks") == [{"fence": 1, "version": 3}]
     assert rows(engine, "SELECT DISTINCT outcome FROM task_attempts") == [{"outcome": "succeeded"}]
     for worker in workers:
-        levels = {line["level"] for line in worker.log()}
-        assert levels == {"info"}, worker.output.read_text()
+        assert [line for line in worker.log() if line["level"] != "info"] == []
 
 
 def test_a_worker_outlives_its_server(engine: Engine, start: Start, server: Database) -> None:
@@ -240,5 +239,7 @@ def test_a_worker_outlives_its_server(engine: Engine, start: Start, server: Data
     assert len(ids) == 200
     assert rows(engine, "SELECT DISTINCT fence FROM tasks") == [{"fence": 1}]
     assert not worker.errors.read_text()
-    events = [line["event"] for line in worker.log() if line["event"].startswith("database")]
-    assert events == ["database trouble", "database trouble is over"]
+    troubles = [line for line in worker.log() if line["event"].startswith("database trouble")]
+    for doing in {line["doing"] for line in troubles}:
+        events = [line["event"] for line in troubles if line["doing"] == doing]
+        assert events in (["database trouble"], ["database trouble", "database trouble is over"])

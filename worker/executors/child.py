@@ -1,30 +1,91 @@
-"""The child process in which `def` handlers run, one job after another."""
+"""The child process in which `def` handlers run, one attempt after another."""
 
 import os
+import resource
 import signal
+from concurrent.futures import Future
 from multiprocessing.connection import Connection
+from types import FrameType
 
-from schema.attempts import Claimed, Outcome
+from schema.attempts import Claimed
+from schema.holding import Progress
 from schema.runtime import logging
 from schema.runtime.settings import settings
 from worker import handlers
+from worker.executors.messages import FromChild, Save, Saved, ToChild
 from worker.executors.mortal import die_with_parent
 from worker.performing import perform_function
+from worker.signals import HandlerEnded, LeaseLost
 
 
-def serve(channel: "Connection[Outcome, Claimed | None]", modules: tuple[str, ...]) -> None:
+class ChildLink:
+    """Reaches the worker through the pipe."""
+
+    def __init__(self, channel: "Connection[FromChild, ToChild]") -> None:
+        self._channel = channel
+        self.running = False
+        self.cancelled = False
+
+    def report(self, progress: Progress) -> None:
+        """Send progress."""
+        self._channel.send(progress)
+
+    def save(self, checkpoint: str) -> "Future[None]":
+        """Send a checkpoint and wait until it is committed."""
+        self._channel.send(Save(checkpoint))
+        answer = self._channel.recv()
+        future: Future[None] = Future()
+        match answer:
+            case Saved(is_lost=True):
+                future.set_exception(LeaseLost())
+            case Saved(error=str(message)):
+                future.set_exception(RuntimeError(message))
+            case _:
+                future.set_result(None)
+        return future
+
+    def end(self, _number: int, _frame: FrameType | None) -> None:
+        """On SIGTERM: raise HandlerEnded in the handler, once; end the child if none runs."""
+        if not self.running:
+            raise SystemExit(0)
+        if not self.cancelled:
+            self.cancelled = True
+            raise HandlerEnded
+
+
+def serve(
+    channel: "Connection[FromChild, ToChild]", modules: tuple[str, ...], memory_bytes: int | None
+) -> None:
     """Perform each claimed task that comes through the channel and send its outcome back.
 
-    Ends when the channel closes or None comes. The child leads a process group, so that what
-    it starts ends with it.
+    Ends when the channel closes. The child leads a process group, so that what it starts ends
+    with it. `memory_bytes` limits its address space.
     """
     os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = ChildLink(channel)
+    signal.signal(signal.SIGTERM, link.end)
+    if memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     logging.configure(settings())
     registry = handlers.load(modules)
-    try:
-        while claimed := channel.recv():
-            channel.send(perform_function(registry[claimed.task_type], claimed))
-    except (EOFError, BrokenPipeError):
-        return
+    while True:
+        try:
+            claimed = channel.recv()
+        except EOFError:
+            return
+        if isinstance(claimed, Claimed):
+            _perform(channel, link, registry[claimed.task_type], claimed)
+
+
+def _perform(
+    channel: "Connection[FromChild, ToChild]",
+    link: ChildLink,
+    handler: handlers.Handler,
+    claimed: Claimed,
+) -> None:
+    link.running, link.cancelled = True, False
+    outcome = perform_function(handler, claimed, link)
+    link.running = False
+    channel.send(outcome)

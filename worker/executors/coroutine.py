@@ -5,70 +5,98 @@ import threading
 import time
 from collections.abc import Sequence
 
-from schema.attempts import Failed, Failure, Outcome, Released, timed_out
-from worker.executors.executor import Done
-from worker.performing import Job, perform_coroutine
+from schema.attempts import Outcome
+from worker.attempt import ENDED, Attempt, Reason
+from worker.executors.executor import END_SECONDS, Keeper
+from worker.executors.in_process import InProcessLink
+from worker.performing import perform_coroutine
 
 CLOSE_SECONDS = 1.0
 
 
 class CoroutineExecutor:
-    """An event loop; each job is a task of it, cancelled at its deadline."""
+    """An event loop; each attempt is a task of it, cancelled at its deadline.
 
-    def __init__(self, done: Done) -> None:
-        self._done = done
+    A coroutine that goes on although it was cancelled is given up after END_SECONDS: its slot
+    stays taken until it ends.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
-        self._running: dict[asyncio.Task[None], Job] = {}
-        self._released: set[asyncio.Task[None]] = set()
+        self._running: dict[Attempt, asyncio.Task[None]] = {}
+        self._given_up: set[Attempt] = set()
         self._thread = threading.Thread(target=self._run_loop, name="coroutines", daemon=True)
 
     def start(self) -> None:
         """Start the loop."""
         self._thread.start()
 
-    def submit(self, jobs: Sequence[Job]) -> None:
-        """Run jobs in the loop."""
-        self._loop.call_soon_threadsafe(self._start_all, jobs)
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        """Run attempts in the loop."""
+        self._loop.call_soon_threadsafe(self._start_all, attempts)
 
-    def release_all(self) -> None:
-        """Cancel what runs; each ends as Released."""
-        self._loop.call_soon_threadsafe(self._cancel_all)
+    def end(self, attempts: Sequence[Attempt]) -> None:
+        """Cancel attempts."""
+        self._loop.call_soon_threadsafe(self._cancel_all, attempts)
 
     def close(self) -> None:
         """Cancel what runs and close the loop."""
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(CLOSE_SECONDS)
 
+    def on_loop(self) -> Attempt | None:
+        """Return the attempt whose code runs at this moment; called from other threads."""
+        task = asyncio.current_task(self._loop)
+        for attempt, running in list(self._running.items()):
+            if running is task:
+                return attempt
+        return None
+
+    def ping(self, answered: threading.Event) -> None:
+        """Set `answered` as soon as the loop has a moment."""
+        self._loop.call_soon_threadsafe(answered.set)
+
     def _run_loop(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._closing.wait())
 
-    def _start_all(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            task = self._loop.create_task(self._run(job))
-            self._running[task] = job
-            task.add_done_callback(self._forget)
+    def _start_all(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            self._running[attempt] = self._loop.create_task(self._run(attempt))
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
-        self._released.discard(task)
+    def _cancel_all(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            if attempt in self._running:
+                self._running[attempt].cancel()
+                self._loop.call_later(END_SECONDS, self._give_up, attempt)
 
-    def _cancel_all(self) -> None:
-        for task in self._running:
-            self._released.add(task)
-            task.cancel()
+    def _time_out(self, attempt: Attempt) -> None:
+        if attempt.reason is None:
+            attempt.reason = Reason.DEADLINE
+        self._cancel_all([attempt])
 
-    async def _run(self, job: Job) -> None:
-        self._done(job, await self._outcome(job))
+    def _give_up(self, attempt: Attempt) -> None:
+        if attempt in self._running:
+            self._given_up.add(attempt)
+            self._keeper.ended(attempt, ENDED)
 
-    async def _outcome(self, job: Job) -> Outcome:
+    async def _run(self, attempt: Attempt) -> None:
+        seconds = max(attempt.deadline - time.monotonic(), 0)
+        alarm = self._loop.call_later(seconds, self._time_out, attempt)
+        said = await self._said(attempt)
+        alarm.cancel()
+        del self._running[attempt]
+        if attempt in self._given_up:
+            self._given_up.discard(attempt)
+        else:
+            self._keeper.ended(attempt, said)
+        self._keeper.freed(attempt)
+
+    async def _said(self, attempt: Attempt) -> Outcome:
+        link = InProcessLink(attempt, self._keeper)
         try:
-            async with asyncio.timeout(max(job.deadline - time.monotonic(), 0)):
-                return await perform_coroutine(job.handler, job.claimed)
-        except TimeoutError:
-            return timed_out(job.claimed.timeout_seconds)
+            return await perform_coroutine(attempt.handler, attempt.claimed, link)
         except asyncio.CancelledError:
-            if asyncio.current_task() in self._released:
-                return Released()
-            return Failed(Failure("CancelledError", "the handler cancelled itself"))
+            return ENDED

@@ -1,26 +1,41 @@
-"""What every executor can do."""
+"""What every executor can do, and what it tells the worker."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Protocol
 
 from schema.attempts import Outcome
-from worker.performing import Job
+from schema.holding import Hold
+from worker.attempt import Attempt
 
-Done = Callable[[Job, Outcome], None]
-"""Called once for each job, from any thread, when its attempt has ended."""
+END_SECONDS = 1.0
+"""How long a handler that is told to end may take to clean up."""
+
+
+class Keeper(Protocol):
+    """The worker, as its executors see it. May be called from any thread."""
+
+    def ended(self, attempt: Attempt, said: Outcome) -> None:
+        """Take note that a handler ended, or is given up; once for each attempt."""
+
+    def freed(self, attempt: Attempt) -> None:
+        """Take the slot back; once for each attempt, with `ended` or after it."""
+
+    def save(self, hold: Hold, checkpoint: str) -> "Future[None]":
+        """Save a checkpoint; the future fails with LeaseLost."""
 
 
 class Executor(Protocol):
     """Runs handlers of one kind, each until its deadline."""
 
     def start(self) -> None:
-        """Make ready; called once, before the first job."""
+        """Make ready; called once, before the first attempt."""
 
-    def submit(self, jobs: Sequence[Job]) -> None:
-        """Begin to run jobs. Never blocks; the caller keeps to its slots."""
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        """Begin to run. Never blocks; the caller keeps to its slots."""
 
-    def release_all(self) -> None:
-        """End what still runs, with the outcome Released."""
+    def end(self, attempts: Sequence[Attempt]) -> None:
+        """Tell handlers to end; each attempt has its `reason`. What ended already is left."""
 
     def close(self) -> None:
-        """End for good; what still runs is ended without an outcome."""
+        """End for good; what still runs is ended without a word."""

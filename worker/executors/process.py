@@ -1,188 +1,192 @@
 """Runs `def` handlers in child processes, which are killed at the deadline."""
 
-import multiprocessing
 import os
 import queue
 import selectors
-import signal
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+from functools import partial
 
-from schema import attempts
-from schema.attempts import Claimed, Failure, Outcome, Released, timed_out
-from schema.states import AttemptOutcome
-from worker.executors.child import serve
-from worker.executors.executor import Done
-from worker.performing import Job
+from schema.attempts import Outcome
+from schema.holding import Progress
+from worker.attempt import ENDED, Attempt, Reason
+from worker.executors.children import Child, Nursery, crashed
+from worker.executors.executor import END_SECONDS, Keeper
+from worker.executors.messages import Save, Saved
+from worker.signals import LeaseLost
 from worker.threads import Failed, watched
 
 JOIN_SECONDS = 5.0
 
-_forkserver = multiprocessing.get_context("forkserver")
+TERM_SHARE = 0.1
+"""Share of a lease, up to END_SECONDS, that is left for cleaning up before its end."""
 
 
 @dataclass(slots=True, eq=False)
-class Child:
-    """A child process and the job that it has in hand."""
+class Run:
+    """An attempt in the hands of a child. At `term_at` it is told to end, at `kill_at` killed."""
 
-    process: ForkServerProcess
-    channel: "Connection[Claimed | None, Outcome]"
-    job: Job | None = None
-
-    def kill(self) -> None:
-        """End the child and all that it started."""
-        pid = self.process.pid
-        try:
-            os.killpg(pid or 0, signal.SIGKILL)
-        except ProcessLookupError:
-            self.process.kill()
+    attempt: Attempt
+    child: Child
+    term_at: float
+    kill_at: float
 
 
 class ProcessExecutor:
-    """Warm children, started on demand by a fork server that has the handlers imported.
+    """Warm children, one for each attempt under way, and one thread that talks to all of them."""
 
-    One thread talks to all of them. The fork server is a clean process of its own: forking the
-    worker, with its threads, would not be safe.
-    """
-
-    def __init__(self, done: Done, modules: Sequence[str], failed: Failed) -> None:
-        self._done = done
-        self._modules = tuple(modules)
-        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._children: list[Child] = []
+    def __init__(self, keeper: Keeper, nursery: Nursery, failed: Failed) -> None:
+        self._keeper = keeper
+        self._nursery = nursery
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._idle: list[Child] = []
+        self._runs: dict[Attempt, Run] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_in, self._wake_out = os.pipe()
         self._selector.register(self._wake_in, selectors.EVENT_READ)
-        self._releasing = threading.Event()
-        self._closing = threading.Event()
-        self._thread = watched("children", self._run, failed)
+        self._thread = watched("children", self._loop, failed)
 
     def start(self) -> None:
-        """Start the fork server, so that the first job need not wait for its imports."""
-        preload = ["worker.executors.forkserver", "worker.executors.child", *self._modules]
-        _forkserver.set_forkserver_preload(preload)
-        forkserver.ensure_running()
+        """Start the fork server, so that the first attempt need not wait for its imports."""
+        self._nursery.open()
         self._thread.start()
 
-    def submit(self, jobs: Sequence[Job]) -> None:
-        """Run jobs, each in a child of its own."""
-        for job in jobs:
-            self._jobs.put(job)
-        self._wake()
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        """Run attempts, each in a child of its own."""
+        self._call(partial(self._start_all, attempts))
 
-    def release_all(self) -> None:
-        """Kill the children that run something; each job ends as Released."""
-        self._releasing.set()
-        self._wake()
+    def end(self, attempts: Sequence[Attempt]) -> None:
+        """Send SIGTERM to the children of attempts, and SIGKILL when that did not end them."""
+        self._call(partial(self._end_all, attempts))
 
     def close(self) -> None:
         """Kill all children and end the thread."""
-        self._closing.set()
-        self._wake()
+        self._call(None)
         self._thread.join(JOIN_SECONDS)
 
-    def _wake(self) -> None:
+    def _call(self, call: Callable[[], None] | None) -> None:
+        """Have the thread call something; None ends it."""
+        self._calls.put(call)
         os.write(self._wake_out, b".")
 
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            for key, _ in self._selector.select(self._until_next_deadline()):
+    def _loop(self) -> None:
+        open_ = True
+        while open_:
+            for key, _ in self._selector.select(self._until_next_alarm()):
                 if key.fileobj == self._wake_in:
                     os.read(self._wake_in, 4096)
                 else:
                     self._receive(key.data)
-            self._end_overdue()
-            if self._releasing.is_set():
-                self._release()
-            self._start_waiting()
-        for child in list(self._children):
-            self._end(child)
+            open_ = self._make_calls()
+            self._ring_alarms()
+        for child in [*self._idle, *(run.child for run in self._runs.values())]:
+            child.kill()
+            child.close()
         self._selector.close()
-        os.close(self._wake_in)
-        os.close(self._wake_out)
 
-    def _until_next_deadline(self) -> float | None:
-        deadlines = [child.job.deadline for child in self._children if child.job]
-        return max(min(deadlines) - time.monotonic(), 0) if deadlines else None
-
-    def _receive(self, child: Child) -> None:
-        try:
-            outcome = child.channel.recv()
-        except (EOFError, OSError):
-            self._end(child)
-            outcome = _crashed(child.process.exitcode)
-        self._finish(child, outcome)
-
-    def _end_overdue(self) -> None:
-        now = time.monotonic()
-        for child in [child for child in self._children if child.job]:
-            if child.job and child.job.deadline <= now:
-                self._end(child)
-                self._finish(child, timed_out(child.job.claimed.timeout_seconds))
-
-    def _release(self) -> None:
-        self._releasing.clear()
-        while (job := self._next_job()) is not None:
-            self._done(job, Released())
-        for child in [child for child in self._children if child.job]:
-            self._end(child)
-            self._finish(child, Released())
-
-    def _start_waiting(self) -> None:
-        while (job := self._next_job()) is not None:
-            self._give(job)
-
-    def _give(self, job: Job) -> None:
+    def _make_calls(self) -> bool:
         while True:
-            child = self._idle_child()
             try:
-                child.channel.send(job.claimed)
+                call = self._calls.get_nowait()
+            except queue.Empty:
+                return True
+            if call is None:
+                return False
+            call()
+
+    def _until_next_alarm(self) -> float | None:
+        alarms = [min(run.term_at, run.kill_at) for run in self._runs.values()]
+        return max(min(alarms) - time.monotonic(), 0) if alarms else None
+
+    def _ring_alarms(self) -> None:
+        now = time.monotonic()
+        for run in list(self._runs.values()):
+            if run.kill_at <= now:
+                self._bury(run.child)
+                self._finish(run, ENDED)
+            elif run.term_at <= now:
+                self._tell_to_end(run, Reason.DEADLINE, run.kill_at)
+
+    def _start_all(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            lease = attempt.claimed.timeout_seconds
+            term_at = attempt.deadline - min(END_SECONDS, TERM_SHARE * lease)
+            child = self._give(attempt)
+            self._runs[attempt] = child.run = Run(attempt, child, term_at, attempt.deadline)
+
+    def _give(self, attempt: Attempt) -> Child:
+        while self._idle:
+            child = self._idle.pop()
+            try:
+                child.channel.send(attempt.claimed)
             except OSError:  # it died while it was idle
-                self._end(child)
+                self._bury(child)
             else:
-                child.job = job
-                return
-
-    def _next_job(self) -> Job | None:
-        try:
-            return self._jobs.get_nowait()
-        except queue.Empty:
-            return None
-
-    def _idle_child(self) -> Child:
-        for child in self._children:
-            if child.job is None:
                 return child
-        ours, theirs = multiprocessing.Pipe()
-        process = _forkserver.Process(target=serve, args=(theirs, self._modules), daemon=True)
-        process.start()
-        theirs.close()
-        child = Child(process, ours)
-        self._children.append(child)
-        self._selector.register(ours, selectors.EVENT_READ, child)
+        child = self._nursery.bear()
+        self._selector.register(child.channel, selectors.EVENT_READ, child)
+        child.channel.send(attempt.claimed)
         return child
 
-    def _finish(self, child: Child, outcome: Outcome) -> None:
-        job, child.job = child.job, None
-        if job is not None:
-            self._done(job, outcome)
+    def _end_all(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            run = self._runs.get(attempt)
+            if run is not None:
+                kill_at = min(run.kill_at, time.monotonic() + END_SECONDS)
+                self._tell_to_end(run, Reason.STOPPED, kill_at)
 
-    def _end(self, child: Child) -> None:
-        self._children.remove(child)
+    def _tell_to_end(self, run: Run, reason: Reason, kill_at: float) -> None:
+        if run.attempt.reason is None:
+            run.attempt.reason = reason
+        run.term_at, run.kill_at = float("inf"), kill_at
+        run.child.terminate()
+
+    def _receive(self, child: Child) -> None:
+        run: Run | None = child.run
+        try:
+            said = child.channel.recv()
+        except (EOFError, OSError):
+            self._bury(child)
+            if run is not None:
+                self._finish(run, crashed(child.exit_code))
+            return
+        if run is None:
+            return
+        if isinstance(said, Save):
+            saving = self._keeper.save(run.attempt.hold, said.checkpoint)
+            saving.add_done_callback(partial(self._answer, child))
+        elif isinstance(said, Progress):
+            run.attempt.progress = said
+        else:
+            self._recycle(child, used_up=run.attempt.reason is not None)
+            self._finish(run, said)
+
+    def _answer(self, child: Child, saving: "Future[None]") -> None:
+        error = saving.exception()
+        is_lost = isinstance(error, LeaseLost)
+        answer = Saved(is_lost, None if error is None or is_lost else str(error))
+        self._call(partial(child.answer, answer))
+
+    def _recycle(self, child: Child, *, used_up: bool) -> None:
+        """Keep a child for the next attempt, unless it was told to end or has served enough."""
+        child.run = None
+        child.served += 1
+        if used_up or self._nursery.is_spent(child):
+            self._bury(child)
+        else:
+            self._idle.append(child)
+
+    def _finish(self, run: Run, said: Outcome) -> None:
+        del self._runs[run.attempt]
+        run.child.run = None
+        self._keeper.ended(run.attempt, said)
+        self._keeper.freed(run.attempt)
+
+    def _bury(self, child: Child) -> None:
+        if child in self._idle:
+            self._idle.remove(child)
         self._selector.unregister(child.channel)
         child.kill()
-        child.channel.close()
-        child.process.join(JOIN_SECONDS)
-
-
-def _crashed(exit_code: int | None) -> Outcome:
-    if exit_code is not None and exit_code < 0:
-        how = f"was ended by {signal.Signals(-exit_code).name}"
-    else:
-        how = f"ended with exit code {exit_code}"
-    return attempts.Failed(Failure("Crashed", f"the child process {how}"), AttemptOutcome.CRASHED)
+        child.close()

@@ -1,0 +1,40 @@
+"""The burial: calls silent workers dead, and takes back their leases at once."""
+
+from sqlalchemy import Connection, Engine
+
+from reaper.continuity import Continuity
+from reaper.sweep import expire_all
+from schema import workers
+from schema.endings import Backoff
+from schema.leases import orphaned
+from schema.runtime.logging import get_logger
+from schema.runtime.transactions import run
+
+log = get_logger(__name__)
+
+
+class Burial:
+    """A chore with a memory: an outage of the database kills nobody."""
+
+    def __init__(self, engine: Engine, backoff: Backoff, dead_seconds: float) -> None:
+        self._engine = engine
+        self._backoff = backoff
+        self._dead_seconds = dead_seconds
+        self._continuity = Continuity()
+
+    def __call__(self) -> None:
+        """Bury the dead, then expire what workers that are gone still hold."""
+        try:
+            dead = run(self._engine, self._bury)
+        except Exception:
+            self._continuity.broke()
+            raise
+        for worker_id in dead:
+            log.warning("worker is dead", worker_id=worker_id)
+        if total := expire_all(self._engine, self._backoff, orphaned):
+            log.info("leases of gone workers expired", count=total)
+
+    def _bury(self, connection: Connection) -> list[str]:
+        if self._continuity.look(connection) < self._dead_seconds:
+            return []
+        return workers.bury(connection, dead_seconds=self._dead_seconds)

@@ -1,0 +1,29 @@
+"""The link of handlers that run in the worker's own process."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from schema.holding import Progress
+from worker.attempt import Attempt
+from worker.executors.executor import Keeper
+
+
+@dataclass(frozen=True, slots=True)
+class InProcessLink:
+    """Reaches the worker by plain calls."""
+
+    attempt: Attempt
+    keeper: Keeper
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the handler was told to end."""
+        return self.attempt.reason is not None
+
+    def report(self, progress: Progress) -> None:
+        """Leave progress where the heart finds it."""
+        self.attempt.progress = progress
+
+    def save(self, checkpoint: str) -> "Future[None]":
+        """Save JSON text for the next attempt."""
+        return self.keeper.save(self.attempt.hold, checkpoint)

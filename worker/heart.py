@@ -1,0 +1,157 @@
+"""The heart: beats for the worker, in a thread of its own and to the very end.
+
+Each beat says that the worker lives, writes the progress of its handlers, and brings back what
+was asked for or taken away meanwhile: stops, deletions, lost leases, its own death.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+
+from schema import holding, workers
+from schema.holding import Hold
+from schema.runtime.logging import get_logger
+from schema.runtime.outage import Outage
+from schema.runtime.transactions import transaction
+from schema.workers import WorkerDescription
+from worker.attempt import Attempt, Reason
+from worker.identity import Identity
+from worker.running import Running
+from worker.threads import Failed, watched
+
+log = get_logger(__name__)
+
+BEAT_SECONDS = 1.0
+COMPARE_SECONDS = 30.0
+"""How often the register is compared with what the database says this worker holds."""
+
+End = Callable[[Sequence[Attempt], Reason], None]
+"""Tells handlers to end, for a reason."""
+
+Release = Callable[[Sequence[Hold]], None]
+"""Gives back leases that nobody here knows: of claims whose COMMIT was not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reflexes:
+    """What the heart has the worker do."""
+
+    end: End
+    release: Release
+
+
+class Heart:
+    """Beats once a second. An outage of the database kills nobody: it beats on."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        identity: Identity,
+        running: Running,
+        reflexes: Reflexes,
+        failed: Failed,
+    ) -> None:
+        self._engine = engine
+        self._identity = identity
+        self._running = running
+        self._reflexes = reflexes
+        self._outage = Outage("beating")
+        self._compare_at = 0.0
+        self._stopping = threading.Event()
+        self._thread = watched("heart", self._run, failed)
+
+    def start(self, description: WorkerDescription, give_up: threading.Event) -> None:
+        """Register the worker, however long that takes unless `give_up` is set; begin to beat."""
+        self._description = description
+        while not give_up.is_set():
+            try:
+                self._register()
+            except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend
+                give_up.wait(self._outage.wait_after(error))
+            else:
+                self._outage.over()
+                break
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Say that the worker claims nothing more; it beats on."""
+        self._say(workers.drain)
+
+    def stop(self) -> None:
+        """Beat no more; say that the worker has left."""
+        self._stopping.set()
+        self._thread.join()
+        self._say(workers.leave)
+
+    def _say(self, move: Callable[[Connection, str], None]) -> None:
+        try:
+            with transaction(self._engine) as connection:
+                move(connection, self._identity.id)
+        except Exception as error:  # noqa: BLE001  # the reaper will find out
+            log.warning("the database was not told", move=move.__name__, error=str(error)[:300])
+
+    def _run(self) -> None:
+        while not self._stopping.wait(BEAT_SECONDS):
+            try:
+                self._beat()
+            except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend
+                self._compare_at = 0.0
+                self._stopping.wait(self._outage.wait_after(error))
+            else:
+                self._outage.over()
+
+    def _register(self) -> None:
+        with transaction(self._engine) as connection:
+            workers.register(connection, self._identity.id, self._description)
+
+    def _beat(self) -> None:
+        attempts = self._running.attempts()
+        with transaction(self._engine) as connection:
+            lives = workers.beat(connection, self._identity.id)
+            _report(connection, attempts)
+            lost, stopping = holding.check(connection, [attempt.hold for attempt in attempts])
+        if not lives:
+            self._rise_again()
+            return
+        still = {attempt.hold for attempt in self._running.attempts()}
+        self._end(attempts, lost & still, Reason.LOST)
+        self._end(attempts, stopping, Reason.STOPPED)
+        if time.monotonic() >= self._compare_at:
+            self._compare()
+
+    def _end(self, attempts: Sequence[Attempt], holds: set[Hold], reason: Reason) -> None:
+        told = [attempt for attempt in attempts if attempt.hold in holds and attempt.reason is None]
+        if told:
+            self._reflexes.end(told, reason)
+
+    def _rise_again(self) -> None:
+        """Go on under a new id: the reaper called this worker dead, and its leases are gone."""
+        with self._running.claiming:
+            dead = self._identity.renew()
+            self._register()
+        log.warning("called dead, registered anew", dead=dead, worker_id=self._identity.id)
+        self._reflexes.end(
+            [attempt for attempt in self._running.attempts() if attempt.worker_id == dead],
+            Reason.LOST,
+        )
+
+    def _compare(self) -> None:
+        """Give back what the database says this worker holds and nobody here knows."""
+        with self._running.claiming:
+            with transaction(self._engine) as connection:
+                held = holding.held_by(connection, self._identity.id)
+            unknown = held - self._running.holds()
+        if unknown:
+            self._reflexes.release(sorted(unknown))
+        self._compare_at = time.monotonic() + COMPARE_SECONDS
+
+
+def _report(connection: Connection, attempts: Sequence[Attempt]) -> None:
+    told = {}
+    for attempt in attempts:
+        if attempt.progress is not None:
+            told[attempt.hold], attempt.progress = attempt.progress, None
+    holding.report(connection, told)

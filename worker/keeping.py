@@ -1,0 +1,134 @@
+"""Between claim and settle: who runs what, and what becomes of it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from schema.attempts import Claimed, Failed, Failure, Outcome, Released, Settlement
+from schema.holding import Hold
+from schema.runtime.logging import get_logger
+from worker.attempt import Attempt, Reason
+from worker.claimer import Batch
+from worker.executors.executor import Executor
+from worker.handlers import Handler, Kind
+from worker.narrator import Narrator
+from worker.running import Running
+from worker.slots import Slots
+
+log = get_logger(__name__)
+
+UNKNOWN_TYPE_DELAY_SECONDS = 10.0
+"""How long a task waits whose type this worker has no handler for: another may know it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """Where the keeper sends what is to be written."""
+
+    settle: Callable[[Settlement], None]
+    save: Callable[[Hold, str], "Future[None]"]
+    note: Callable[[Outcome, float], None]
+    call_back: Callable[[Attempt, Failure], None]
+
+
+class TaskKeeper:
+    """Gives claimed tasks to executors, and their ends to the completer."""
+
+    def __init__(self, handlers: Mapping[str, Handler], running: Running, slots: Slots) -> None:
+        self._handlers = handlers
+        self._running = running
+        self._slots = slots
+        self._narrator = Narrator()
+        self._to_call: dict[Hold, tuple[Attempt, Failure]] = {}
+
+    def connect(self, executors: Mapping[Kind, Executor], writers: Writers) -> None:
+        """Take what it works with; each of these knows the keeper, so they come after it."""
+        self._executors = executors
+        self._writers = writers
+
+    def start(self, batch: Batch) -> None:
+        """Run claimed tasks; one of an unknown type is given back."""
+        attempts: dict[Kind, list[Attempt]] = {}
+        for task in batch.tasks:
+            handler = self._handlers.get(task.task_type)
+            if handler is None:
+                self._give_back(task, batch)
+                continue
+            attempt = Attempt(
+                claimed=task,
+                handler=handler,
+                worker_id=batch.worker_id,
+                started_at=batch.answered_at,
+                deadline=batch.asked_at + task.timeout_seconds,
+            )
+            attempts.setdefault(handler.kind, []).append(attempt)
+        for kind, of_kind in attempts.items():
+            self._running.enter(of_kind)
+            self._executors[kind].submit(of_kind)
+
+    def end(self, attempts: Sequence[Attempt], reason: Reason) -> None:
+        """Tell handlers to end, for a reason."""
+        by_kind: dict[Kind, list[Attempt]] = {}
+        for attempt in attempts:
+            if attempt.reason is None:
+                attempt.reason = reason
+            by_kind.setdefault(attempt.handler.kind, []).append(attempt)
+            if reason is Reason.LOST:
+                log.warning("lease lost", task_id=attempt.claimed.id, fence=attempt.claimed.fence)
+        for kind, of_kind in by_kind.items():
+            self._executors[kind].end(of_kind)
+
+    def ended(self, attempt: Attempt, said: Outcome) -> None:
+        """Settle an attempt whose handler ended, unless its lease is gone."""
+        now = time.monotonic()
+        outcome = attempt.outcome(said)
+        self._running.end(attempt, unsettled=outcome is not None)
+        if outcome is None:
+            return
+        seconds = now - attempt.started_at
+        if isinstance(outcome, Failed) and (attempt.handler.on_retry or attempt.handler.on_failure):
+            self._to_call[attempt.hold] = (attempt, outcome.failure)
+        self._narrator.tell(attempt, outcome, seconds)
+        self._writers.note(outcome, seconds)
+        self._writers.settle(attempt.settlement(outcome, now))
+
+    def freed(self, attempt: Attempt) -> None:  # noqa: ARG002  # a slot is like any other
+        """Free the slot of an attempt."""
+        self._slots.give_back()
+
+    def save(self, hold: Hold, checkpoint: str) -> "Future[None]":
+        """Save a checkpoint."""
+        return self._writers.save(hold, checkpoint)
+
+    def settled(self, batch: Sequence[Settlement], lost: Sequence[Settlement]) -> None:
+        """Take note of what was written, and of what was refused because its lease was lost."""
+        self._running.settled(batch)
+        for item in lost:
+            log.warning("the outcome was refused", task_id=item.task_id, fence=item.fence)
+        if self._to_call:
+            self._call_back(batch, {(item.task_id, item.fence) for item in lost})
+
+    def _call_back(self, batch: Sequence[Settlement], lost: set[Hold]) -> None:
+        for item in batch:
+            failing = self._to_call.pop((item.task_id, item.fence), None)
+            if failing is not None and (item.task_id, item.fence) not in lost:
+                self._writers.call_back(*failing)
+
+    def _give_back(self, task: Claimed, batch: Batch) -> None:
+        log.warning("unknown task type", task_id=task.id, task_type=task.task_type)
+        message = f'no handler is registered for task_type "{task.task_type}"'
+        outcome = Released(UNKNOWN_TYPE_DELAY_SECONDS, Failure("UnknownTaskType", message))
+        self._writers.settle(
+            Settlement(
+                task_id=task.id,
+                fence=task.fence,
+                attempt=task.attempt,
+                worker_id=batch.worker_id,
+                available_at=task.available_at,
+                started_at=task.started_at,
+                ended_at=task.started_at,
+                outcome=outcome,
+            )
+        )
+        self._slots.give_back()

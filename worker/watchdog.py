@@ -1,0 +1,54 @@
+"""The watchdog: names the coroutine that blocks the event loop, and ends a worker that hangs."""
+
+import os
+import threading
+import time
+
+from schema.runtime.logging import get_logger
+from worker.executors.coroutine import CoroutineExecutor
+
+log = get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+HANGING_SECONDS = 30.0
+"""How long past its deadline a coroutine may block the loop before the process ends."""
+
+EXIT_CODE = 70
+
+
+class Watchdog:
+    """Pings the event loop from a thread of its own."""
+
+    def __init__(self, executor: CoroutineExecutor) -> None:
+        self._executor = executor
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            answered = threading.Event()
+            self._executor.ping(answered)
+            if not answered.wait(LOOK_SECONDS):
+                self._watch_blocked(answered)
+
+    def _watch_blocked(self, answered: threading.Event) -> None:
+        """Warn when the same coroutine still has the loop at the next look, and wait for it."""
+        attempt = self._executor.on_loop()
+        if attempt is None or answered.wait(LOOK_SECONDS):
+            return  # the loop is only slow
+        task = {"task_id": attempt.claimed.id, "task_type": attempt.claimed.task_type}
+        log.warning("the event loop is blocked: use a def handler for what does not await", **task)
+        while not answered.wait(LOOK_SECONDS) and not self._stopping.is_set():
+            if time.monotonic() > attempt.deadline + HANGING_SECONDS:
+                log.error("a coroutine blocks the event loop for good: the worker ends", **task)
+                os._exit(EXIT_CODE)
+        log.info("the event loop runs again", **task)
