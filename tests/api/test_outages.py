@@ -18,8 +18,8 @@ from api import database
 from api.main import build
 from schema.runtime.settings import Settings, settings
 from schema.runtime.transactions import transaction
-from tests.api.proxy import Proxy, proxy
 from tests.api.requests import create, problem
+from tests.proxy import Proxy, proxy
 from tests.rows import make, rows
 
 ROOT = Path(__file__).parent.parent.parent

@@ -1,0 +1,82 @@
+"""Every measure gives its figures; how good they are is not for a test to say."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tools.bench.__main__ import chosen, main
+from tools.bench.errors import BenchError
+from tools.bench.figures import Figure, Taken, number, table
+from tools.bench.measures import MEASURES
+from tools.bench.stand import Stand
+from tools.servers import Database
+
+SMALL = {
+    "drain": "tasks=30 slots=5 batch=7",
+}
+
+
+def small(name: str) -> list[str]:
+    return [f"{name}.{size}" for size in SMALL[name].split()]
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_gives_its_figures(
+    server: Database, engine: Engine, tmp_path: Path, name: str
+) -> None:
+    measure = chosen(name, small(name))[name]
+
+    figures = measure.measure(Stand(server, engine, tmp_path))
+
+    assert figures
+    assert len({figure.name for figure in figures}) == len(figures)
+    assert all(math.isfinite(figure.value) for figure in figures)
+
+
+def test_the_command_line_prints_a_table_and_keeps_every_figure(
+    server: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--folder", str(tmp_path), "--output", str(tmp_path / "figures.jsonl")]
+    sizes = [word for size in small("drain") for word in ("--set", size)]
+
+    assert main(["--db", server.kind, "--only", "drain", "--runs", "2", *sizes, *places]) == 0
+
+    assert "share of the bare loop" in capsys.readouterr().out
+    lines = [json.loads(line) for line in (tmp_path / "figures.jsonl").open()]
+    assert lines[0]["sizes"] == {"drain": {"tasks": 30, "slots": 5, "batch": 7}}
+    assert lines[0]["servers"][server.kind]["settings"]["innodb_flush_log_at_trx_commit"] == "1"
+    assert {line["run"] for line in lines[1:]} == {1, 2}
+
+
+def test_the_table_shows_medians_and_what_is_not_reached() -> None:
+    values = [80.0, 120.0, 90.0]
+    taken = [
+        Taken("mysql", "drain", run, Figure("rate", value, "tasks/s", at_least=100))
+        for run, value in enumerate(values)
+    ]
+    last = table(taken).splitlines()[-1]
+    assert last.split() == "mysql drain rate 90 80 120 tasks/s >= 100 NOT REACHED".split()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (0.00784, "0.00784"), (3.456, "3.46"), (12_345.6, "12,346")]
+)
+def test_numbers_have_the_digits_they_deserve(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("only", "size", "words"),
+    [
+        ("drian", None, "There is no measure drian"),
+        ("drain", "drain.task=1", "names no size"),
+        ("drain", "drain.tasks=many", "does not say how many"),
+        ("drain", "idle.tasks=1", "a measure that is not taken"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(only: str, size: str | None, words: str) -> None:
+    with pytest.raises(BenchError, match=words):
+        chosen(only, [size] if size else [])
