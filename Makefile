@@ -1,6 +1,6 @@
 # Everything a developer runs. Set-up happens by itself, and again when a requirements file changed.
 .DEFAULT_GOAL := help
-.PHONY: help up test check lock sql clean
+.PHONY: help up test check bench lock sql clean
 
 WORKERS ?= 1
 DB ?=
@@ -25,6 +25,9 @@ check: .venv/development ## lint, formatting, types and imports
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+bench: .venv/runtime ## measure on private servers: ARGS="--db mysql --only drain"; --help says more
+	@$(RUN) -m tools.bench $(ARGS)
 
 lock: .venv/runtime ## pin the newest versions that pyproject.toml allows, with hashes
 	$(RUN) -m pip install -qq uv

@@ -1,0 +1,1 @@
+"""Benchmarks on private servers with full durability: `python -m tools.bench`."""

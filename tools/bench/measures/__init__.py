@@ -1,0 +1,22 @@
+"""The measures: one file for each."""
+
+from collections.abc import Mapping
+from dataclasses import Field
+from typing import Any, ClassVar, Protocol
+
+from tools.bench.figures import Figure
+from tools.bench.measures.drain import Drain
+from tools.bench.stand import Stand
+
+
+class Measure(Protocol):
+    """Something to measure: a dataclass whose fields are the sizes that it is measured with."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def measure(self, stand: Stand) -> list[Figure]:
+        """Take one run's figures."""
+
+
+MEASURES: Mapping[str, Measure] = {"drain": Drain()}
+"""All measures by name, with the sizes that the project's targets are set for."""
