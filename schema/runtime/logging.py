@@ -43,8 +43,10 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for chatty in ("apscheduler", "sqlalchemy", "asyncio", "alembic"):
+    for chatty in ("sqlalchemy", "asyncio", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It warns of every tick that a chore is still busy at.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def _formatter(*, as_text: bool) -> logging.Formatter:

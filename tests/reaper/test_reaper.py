@@ -36,7 +36,7 @@ def test_several_reapers_expire_a_lease_once(engine: Engine, start: Start) -> No
     wait_for(lambda: all(row(engine, task_id)["status"] == "retrying" for task_id in ids))
     assert [one.stop() for one in reapers] == [0, 0, 0]
     assert {row(engine, task_id)["current_retry_count"] for task_id in ids} == {1}
-    assert {line["level"] for one in reapers for line in one.log()} == {"info"}
+    assert [line for one in reapers for line in one.log() if line["level"] != "info"] == []
 
 
 def test_a_reaper_with_wrong_settings_ends_with_one_sentence(start: Start) -> None:
