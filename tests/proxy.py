@@ -21,6 +21,7 @@ class Proxy:
         self._flowing = threading.Event()
         self._flowing.set()
         self.break_at: bytes | None = None
+        self.break_at_next: bytes | None = None
         self.freeze_at: bytes | None = None
         self._listener = self._listen(0)
         port = self._listener.getsockname()[1]
@@ -84,8 +85,9 @@ class Proxy:
 
     def _act_on(self, data: bytes, source: socket.socket) -> None:
         if self.break_at and self.break_at in data:
-            self.break_at = None
-            self._end(source)  # the data still go on; the answer finds nobody
+            self.break_at, self.break_at_next = self.break_at_next, None
+            if self.break_at is None:
+                self._end(source)  # the data still go on; the answer finds nobody
         if self.freeze_at and self.freeze_at in data:
             self.freeze_at = None
             self.freeze()

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from schema.attempts import Failure
 from worker import (
     Context,
     HandlerEnded,
@@ -189,6 +190,36 @@ async def async_enqueue(context: Context, payload: dict[str, Any]) -> None:
 @handler("async.progress")
 async def async_progress(context: Context, payload: dict[str, Any]) -> None:  # noqa: ARG001
     context.progress(40, "two fifths", stage="RUNNING")
+
+
+@handler("async.long")
+async def async_long(context: Context, payload: dict[str, Any]) -> None:
+    context.progress(40, "two fifths", stage="RUNNING")
+    await asyncio.sleep(payload["seconds"])
+
+
+@handler("async.block")
+async def async_block(context: Context, payload: dict[str, Any]) -> None:
+    leave_mark(payload, f"begin {context.attempt}")
+    time.sleep(payload["seconds"])  # noqa: ASYNC251  # the mistake that is tested for
+
+
+async def on_retry(context: Context, failure: Failure) -> None:
+    _tell("retry", context, failure)
+
+
+def on_failure(context: Context, failure: Failure) -> None:
+    _tell("failure", context, failure)
+
+
+def _tell(what: str, context: Context, failure: Failure) -> None:
+    told = f"{what} of {context.task_id} after {context.attempt}"
+    leave_mark({"marks": os.environ["MARKS"]}, f"{told}: {failure.error_class} {failure.message}")
+
+
+@handler("async.callbacks", on_retry=on_retry, on_failure=on_failure)
+async def async_callbacks(context: Context, payload: dict[str, Any]) -> None:  # noqa: ARG001
+    raise ValueError("boom")
 
 
 @handler("def.stubborn")
