@@ -140,10 +140,10 @@ class Heart:
 
     def _compare(self) -> None:
         """Give back what the database says this worker holds and nobody here knows."""
-        with self._running.claiming:
-            with transaction(self._engine) as connection:
-                held = holding.held_by(connection, self._identity.id)
-            unknown = held - self._running.holds()
+        # While no claim is under way, what is held later was known before.
+        with self._running.claiming, transaction(self._engine) as connection:
+            known = self._running.holds()
+            unknown = holding.held_by(connection, self._identity.id) - known
         if unknown:
             self._reflexes.release(sorted(unknown))
         self._compare_at = time.monotonic() + COMPARE_SECONDS

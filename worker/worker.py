@@ -131,7 +131,8 @@ class Worker:
         """Give back leases of claims whose COMMIT was not answered."""
         release = partial(release_unknown, worker_id=self._identity.id, holds=holds)
         count = run(self._engine, lambda connection: release(connection, backoff=self._backoff))
-        log.warning("gave back leases of an unanswered claim", count=count)
+        if count:
+            log.warning("gave back leases of an unanswered claim", count=count)
 
     def _drain(self) -> None:
         """Claim nothing more, let handlers end, release the rest, write all ends; then go."""

@@ -16,6 +16,13 @@ from tools.servers import Database
 
 SMALL = {
     "drain": "tasks=30 slots=5 batch=7",
+    "scaling": "tasks=30 slots=5",
+    "functions": "tasks=10 slots=2",
+    "backlog": "few=10 many=20 most=30 finished=5 slots=3 rounds=4",
+    "snapshot": "tasks=60 slots=3",
+    "pickup": "samples=3 interval_seconds=0.01 idle_seconds=0.05 idle_workers=1",
+    "memory": "first=10 later=20 slots=5",
+    "idle": "seconds=0.2",
 }
 
 

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from schema.new_task import NewTask
 from tools.bench import filling
 from tools.bench.errors import BenchError
-from tools.bench.filling import PAYLOAD
+from tools.bench.filling import QUEUE, waiting_task
 from tools.bench.processes import busy_seconds, cpu_seconds
 from tools.bench.stand import Stand
 from tools.bench.workers import WorkerProcess, workers
 
-QUEUE = "bench"
 WARM_QUEUE = "warm"
 WARM_TASKS_PER_SLOT = 4
 PATIENCE_SECONDS = 60.0
@@ -57,8 +55,8 @@ def drain(stand: Stand, load: Load) -> Drained:
     warm_tasks = WARM_TASKS_PER_SLOT * load.slots * load.processes
     for queue, count in ((WARM_QUEUE, warm_tasks), (QUEUE, load.tasks)):
         filling.pause(stand.engine, queue)
-        filling.fill(stand.engine, _task(load, queue), count)
-    with workers(stand, slots=load.slots, processes=load.processes) as started:
+        filling.fill(stand.engine, waiting_task(queue, load.task_type), count)
+    with workers(stand, slots=load.slots, queues=["*"] * load.processes) as started:
         filling.resume(stand.engine, WARM_QUEUE)
         wait_until_done(stand.engine, WARM_QUEUE, warm_tasks)
         before = _Clock.read(stand, started)
@@ -92,10 +90,6 @@ def _is_unfinished(engine: Engine, queue: str) -> bool:
             connection.exec_driver_sql(_UNFINISHED, (status, queue)).first()
             for status in ("to_do", "in_progress", "retrying")
         )
-
-
-def _task(load: Load, queue: str) -> NewTask:
-    return NewTask(title="nothing to do", task_type=load.task_type, queue=queue, payload=PAYLOAD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Figures, and what becomes of them: medians with their spread, JSON lines, a table."""
 
 import json
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -63,6 +64,11 @@ def table(all_taken: Iterable[Taken]) -> str:
         key = (taken.database, taken.measure, taken.figure.name)
         groups.setdefault(key, []).append(taken.figure)
     return _aligned([_HEAD, *(_summary(key, figures) for key, figures in groups.items())])
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the smallest of the values that at least `share` of them do not exceed."""
+    return sorted(values)[max(math.ceil(share * len(values)) - 1, 0)]
 
 
 def number(value: float) -> str:

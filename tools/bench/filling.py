@@ -6,6 +6,9 @@ from schema import queues, tasks
 from schema.models.tasks import Task
 from schema.new_task import NewTask
 from schema.runtime.transactions import transaction
+from tools.bench.handlers import NOOP
+
+QUEUE = "bench"
 
 PAYLOAD = {"text": "x" * 107}
 """120 bytes as JSON."""
@@ -34,8 +37,13 @@ _RESUME = """UPDATE queues SET is_paused = 0, paused_reason = NULL, paused_at = 
 WHERE name = %s"""
 
 
+def waiting_task(queue: str = QUEUE, task_type: str = NOOP) -> NewTask:
+    """Return a task as most measures want it."""
+    return NewTask(title="nothing to do", task_type=task_type, queue=queue, payload=PAYLOAD)
+
+
 def fill(engine: Engine, new: NewTask, count: int) -> None:
-    """Create `count` tasks like `new`, due since an hour ago, a microsecond apart.
+    """Create `count` tasks, one or more, like `new`, due since an hour ago, a microsecond apart.
 
     While they are copied nobody may claim them: pause their queue where workers run.
     """

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +17,16 @@ from schema.runtime.addresses import DatabaseAddress
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.transactions import transaction
 from tools.bench.errors import BenchError
+from tools.bench.processes import cpu_seconds
 from tools.servers import Database, DatabaseKind, database
 
 ROOT = Path(__file__).parents[2]
 CONNECTIONS = 4
+QUIET_PATIENCE_SECONDS = 60.0
+QUIET_LOOK_SECONDS = 0.5
+QUIET_SHARE = 0.1
+"""Of a core: a server that uses less is quiet."""
+
 KEPT = {"settings"}
 """Tables whose first rows come with the migration."""
 
@@ -51,6 +58,16 @@ class Stand:
                 if table.name not in KEPT:
                     connection.exec_driver_sql(f"TRUNCATE TABLE {table.name}")
             connection.exec_driver_sql("SET SESSION foreign_key_checks = 1")
+
+    def wait_until_quiet(self) -> None:
+        """Wait until the server has done what it put off: purge, pages to be written."""
+        end = time.monotonic() + QUIET_PATIENCE_SECONDS
+        used = cpu_seconds(self.server.pid)
+        while time.monotonic() < end:
+            time.sleep(QUIET_LOOK_SECONDS)
+            before, used = used, cpu_seconds(self.server.pid)
+            if used - before < QUIET_SHARE * QUIET_LOOK_SECONDS:
+                return
 
 
 @contextmanager

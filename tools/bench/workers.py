@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,13 +54,13 @@ class WorkerProcess:
 
 @contextmanager
 def workers(
-    stand: Stand, *, slots: int, processes: int = 1, queues: str = "*"
+    stand: Stand, *, slots: int, queues: Sequence[str] = ("*",)
 ) -> Iterator[list[WorkerProcess]]:
-    """Start workers, wait until they are ready, and stop them at the end."""
+    """Start a worker for each of `queues`, wait until all are ready, stop them at the end."""
     with ExitStack() as stack:
         started = []
-        for _ in range(processes):
-            started.append(start_worker(stand, slots, queues))
+        for queue in queues:
+            started.append(start_worker(stand, slots, queue))
             stack.callback(started[-1].stop)
         for worker in started:
             worker.wait_until_started()

@@ -5,7 +5,14 @@ from dataclasses import Field
 from typing import Any, ClassVar, Protocol
 
 from tools.bench.figures import Figure
+from tools.bench.measures.backlog import Backlog
 from tools.bench.measures.drain import Drain
+from tools.bench.measures.functions import Functions
+from tools.bench.measures.idle import Idle
+from tools.bench.measures.memory import Memory
+from tools.bench.measures.pickup import Pickup
+from tools.bench.measures.scaling import Scaling
+from tools.bench.measures.snapshot import Snapshot
 from tools.bench.stand import Stand
 
 
@@ -18,5 +25,14 @@ class Measure(Protocol):
         """Take one run's figures."""
 
 
-MEASURES: Mapping[str, Measure] = {"drain": Drain()}
+MEASURES: Mapping[str, Measure] = {
+    "drain": Drain(),
+    "scaling": Scaling(),
+    "functions": Functions(),
+    "backlog": Backlog(),
+    "snapshot": Snapshot(),
+    "pickup": Pickup(),
+    "memory": Memory(),
+    "idle": Idle(),
+}
 """All measures by name, with the sizes that the project's targets are set for."""

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from schema.new_task import NewTask
 from tools.bench import bare, draining, filling
-from tools.bench.draining import QUEUE, Load, drain, tasks_per_second
+from tools.bench.draining import Load, drain, tasks_per_second
 from tools.bench.figures import Figure
+from tools.bench.filling import QUEUE, waiting_task
 from tools.bench.handlers import NOOP
 from tools.bench.stand import Stand
 
@@ -38,8 +38,7 @@ class Drain:
 
     def _bare(self, stand: Stand) -> float:
         stand.empty()
-        new = NewTask(title="nothing to do", task_type=NOOP, queue=QUEUE, payload=filling.PAYLOAD)
-        filling.fill(stand.engine, new, self.tasks)
+        filling.fill(stand.engine, waiting_task(), self.tasks)
         bare.drain(stand.engine, QUEUE, self.batch)
         draining.wait_until_done(stand.engine, QUEUE, self.tasks)
         return tasks_per_second(stand.engine, self.tasks)
