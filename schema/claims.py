@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Row, func, or_, select
 
@@ -27,27 +27,40 @@ moment than that are found when it is over."""
 Place = tuple[str, str]
 """A queue and a priority."""
 
+Locked = Row[tuple[object, ...]]
+"""A row as the locking SELECT returned it."""
+
 
 class ClaimShortError(Exception):
     """The locked rows were not all there to take: the server did not keep its locks."""
 
 
+End = tuple[datetime, int]
+"""An available_at and an id: where a scan ended, and the next goes on."""
+
+MAX_ID = 2**63 - 1
+
+
 @dataclass(slots=True)
 class ScanHints:
-    """Where the last scans ended, so that the next do not wade through dead index entries."""
+    """Where the last scans ended, so that the next do not wade through dead index entries.
 
-    _ends: dict[Place, tuple[datetime, int]] = field(default_factory=dict)
+    With `aging_seconds`, tasks that have waited so long go before all others.
+    """
+
+    aging_seconds: float | None = None
+    _ends: dict[tuple[Place, bool], End] = field(default_factory=dict)
     _since: float = 0.0
 
-    def end_of(self, place: Place) -> tuple[datetime, int] | None:
+    def end_of(self, place: Place, *, aged: bool = False) -> End | None:
         """Return the moment and id behind which to scan, None for the whole range."""
         if time.monotonic() - self._since > HINT_SECONDS:
             self.drop()
-        return self._ends.get(place)
+        return self._ends.get((place, aged))
 
-    def note(self, place: Place, end: tuple[datetime, int]) -> None:
+    def note(self, place: Place, end: End, *, aged: bool = False) -> None:
         """Remember where a scan ended."""
-        self._ends[place] = end
+        self._ends[place, aged] = end
 
     def drop(self) -> None:
         """Forget everything, as after a claim that was rolled back."""
@@ -86,14 +99,11 @@ def claim(
     """Take up to `slots` due tasks of `queues` for a worker until now + timeout_seconds.
 
     The highest priority first over all queues; within one, queue by queue as named, and within
-    a queue by available_at and id. `now` is the database's time, read in this transaction.
+    a queue by available_at and id; tasks that have aged go before. `now` is the database's
+    time, read in this transaction.
     Raises ClaimShortError when the guard found a locked row changed.
     """
-    rows: list[Row[tuple[object, ...]]] = []
-    for place in _filled(connection, queues):
-        rows += _lock(connection, place, now, slots - len(rows), hints)
-        if len(rows) == slots:
-            break
+    rows = _lock_all(connection, queues, now, slots, hints)
     if not rows:
         return []
     ids = ",".join(str(row.id) for row in rows)
@@ -116,23 +126,49 @@ def _filled(connection: Connection, queues: Sequence[str]) -> list[Place]:
     return [places[position] for position in sorted(int(position) for position in found)]
 
 
+def _lock_all(
+    connection: Connection, queues: Sequence[str], now: datetime, slots: int, hints: ScanHints
+) -> list[Locked]:
+    places = _filled(connection, queues)
+    rows: list[Locked] = []
+    aged_by = None
+    if hints.aging_seconds is not None:
+        aged_by = now - timedelta(seconds=hints.aging_seconds)
+        for place in places:
+            rows += _lock(connection, (place, True), aged_by, slots - len(rows), hints)
+    for place in places:
+        if aged_by is not None:
+            _pass_over(hints, place, aged_by)
+        rows += _lock(connection, (place, False), now, slots - len(rows), hints)
+    return rows
+
+
+def _pass_over(hints: ScanHints, place: Place, aged_by: datetime) -> None:
+    """Let the scan begin behind what has aged: SKIP LOCKED does not skip one's own locks."""
+    end = (aged_by, MAX_ID)
+    hints.note(place, max(end, hints.end_of(place) or end))
+
+
 def _lock(
-    connection: Connection, place: Place, now: datetime, limit: int, hints: ScanHints
-) -> Sequence[Row[tuple[object, ...]]]:
-    end = hints.end_of(place)
+    connection: Connection, scan: tuple[Place, bool], until: datetime, limit: int, hints: ScanHints
+) -> Sequence[Locked]:
+    if limit == 0:
+        return []
+    place, aged = scan
+    end = hints.end_of(place, aged=aged)
     if end is None:
-        rows = connection.exec_driver_sql(CLAIM, (*place, now, limit)).all()
+        rows = connection.exec_driver_sql(CLAIM, (*place, until, limit)).all()
     else:
         moment, last_id = end
-        parameters = (*place, moment, last_id, moment, now, limit)
+        parameters = (*place, moment, last_id, moment, until, limit)
         rows = connection.exec_driver_sql(CLAIM_ONWARD, parameters).all()
     if rows:
-        hints.note(place, (rows[-1].available_at, rows[-1].id))
+        hints.note(place, (rows[-1].available_at, rows[-1].id), aged=aged)
     return rows
 
 
 def _with_details(
-    connection: Connection, rows: Sequence[Row[tuple[object, ...]]], ids: str, now: datetime
+    connection: Connection, rows: Sequence[Locked], ids: str, now: datetime
 ) -> Iterator[Claimed]:
     found = connection.exec_driver_sql(PAYLOADS.format(ids=ids))
     payloads = {row.task_id: row.payload for row in found}

@@ -32,6 +32,7 @@ class Claimant:
     identity: Identity
     queues: QueueChoice
     running: Running
+    aging_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Claimer:
         self._who = who
         self._slots = slots
         self._start = start
-        self._hints = ScanHints()
+        self._hints = ScanHints(who.aging_seconds)
         self._polling = Polling()
         self._outage = Outage("claiming")
         self._rest_until = 0.0

@@ -66,7 +66,9 @@ class Worker:
         self._completer = Completer(engine, self._backoff, keeper.settled, self._fail)
         self._saver = Saver(engine, self._fail)
         self._callbacks = Callbacks(engine, keeper, self._fail)
-        who = Claimant(self._identity, QueueChoice.parse(settings.worker_queues), self._running)
+        queues = QueueChoice.parse(settings.worker_queues)
+        aging = settings.priority_aging_seconds
+        who = Claimant(self._identity, queues, self._running, aging)
         self._claimer = Claimer(engine, who, self._slots, keeper.start, self._fail)
         reflexes = Reflexes(keeper.end, self._release_unknown)
         self._heart = Heart(engine, self._identity, self._running, reflexes, self._fail)

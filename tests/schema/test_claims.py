@@ -203,6 +203,49 @@ class TestScanHints:
         assert found == ids
 
 
+class TestAging:
+    def aged(self, engine: Engine, task_id: int, seconds: int) -> None:
+        change(engine, task_id, f"available_at = UTC_TIMESTAMP(6) - INTERVAL {seconds} SECOND")
+
+    def test_what_waited_long_goes_before_what_is_fresh(self, engine: Engine) -> None:
+        (low,) = make(engine, priority=Priority.LOW)
+        (medium,) = make(engine, priority=Priority.MEDIUM)
+        high = make(engine, 2, priority=Priority.HIGH)
+        self.aged(engine, low, 90)
+        self.aged(engine, medium, 30)
+
+        claimed = claim(engine, 10, hints=ScanHints(aging_seconds=60))
+
+        assert [task.id for task in claimed] == [low, *high, medium]
+
+    def test_among_what_has_aged_the_highest_priority_goes_first(self, engine: Engine) -> None:
+        (low,) = make(engine, priority=Priority.LOW)
+        (high,) = make(engine, priority=Priority.HIGH)
+        self.aged(engine, low, 900)
+        self.aged(engine, high, 90)
+
+        claimed = claim(engine, 10, hints=ScanHints(aging_seconds=60))
+
+        assert [task.id for task in claimed] == [high, low]
+
+    def test_without_it_priority_alone_decides(self, engine: Engine) -> None:
+        (low,) = make(engine, priority=Priority.LOW)
+        (high,) = make(engine, priority=Priority.HIGH)
+        self.aged(engine, low, 900)
+
+        assert [task.id for task in claim(engine, 10)] == [high, low]
+
+    def test_one_task_after_another_is_taken_once(self, engine: Engine) -> None:
+        ids = make(engine, 6)
+        for task_id in ids[:3]:
+            self.aged(engine, task_id, 90)
+        hints = ScanHints(aging_seconds=60)
+
+        found = [task.id for _ in ids for task in claim(engine, 1, hints=hints)]
+
+        assert sorted(found) == ids
+
+
 def test_each_claim_of_a_task_is_numbered(engine: Engine) -> None:
     (task_id,) = make(engine, retry_limit=5)
     seen: list[Any] = []
