@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import documentation, health, tasks
+from api import documentation, health, tasks, workers
 from api.database import open_database
 from api.failures import Failures
 from api.paths import OnePath
@@ -21,7 +21,12 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         version=VERSION,
         lifespan=_lifespan(read_settings),
         # Handed over as they are: routes of an included router are matched twice per request.
-        routes=[*tasks.router.routes, *health.router.routes, *documentation.ROUTES],
+        routes=[
+            *tasks.router.routes,
+            *workers.router.routes,
+            *health.router.routes,
+            *documentation.ROUTES,
+        ],
         exception_handlers=dict(HANDLERS),
         docs_url=None,
         redoc_url=None,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from schema.listing import TaskRow
+from schema.models.metadata import Model
 from schema.models.tasks import Task
 from schema.states import Priority, Stage, State, Status, state_of
 
@@ -23,17 +24,21 @@ class Progress(BaseModel):
     message: str | None
 
 
-def _describe(schema: dict[str, Any]) -> None:
-    """Give the fields the descriptions that a DBA reads."""
-    for name, field in schema["properties"].items():
-        if name in Task.__table__.c:
-            field["description"] = Task.__table__.c[name].comment
+def described_by(model: type[Model]) -> ConfigDict:
+    """Return the configuration that gives fields the descriptions that a DBA reads."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        for name, field in schema["properties"].items():
+            if name in model.__table__.c:
+                field["description"] = model.__table__.c[name].comment
+
+    return ConfigDict(json_schema_extra=describe)
 
 
 class TaskSummary(BaseModel):
     """A task in a list. All times are UTC."""
 
-    model_config = ConfigDict(json_schema_extra=_describe)
+    model_config = described_by(Task)
 
     id: int
     title: str

@@ -1,15 +1,44 @@
 """Worker processes: registered, beating, and dead when their heart has stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    union_all,
+    update,
+)
 
-from schema.models.workers import Worker
+from schema.models.tasks import STATUS_INDEX, Task
+from schema.models.workers import Worker, WorkerStatus
+from schema.states import Status
 
-LIVE = ("alive", "draining")
-GONE = ("stopped", "dead")
+LIVE = (WorkerStatus.ALIVE, WorkerStatus.DRAINING)
+GONE = (WorkerStatus.STOPPED, WorkerStatus.DEAD)
+
+MOST_GONE = 100
+"""How many workers that have ended are listed: the last of each status."""
+
+MOST_TASKS = 100
+"""How many of its tasks are listed for a worker: those that run longest."""
+
+WorkerRow = dict[str, Any]
+"""A worker as read: every column by its name; `busy`, its slots that are taken; `tasks`, what it
+runs, the oldest start first, without those that were deleted."""
+
+HELD_FIELDS = ("id", "title", "task_type", "queue", "started_at", "lease_expires_at")
+
+_WORKERS = Worker.__table__
+_TASKS = Task.__table__
+_NOTHING: dict[str, Any] = {"busy": 0, "tasks": ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +78,14 @@ def beat(connection: Connection, worker_id: str) -> bool:
 
 def drain(connection: Connection, worker_id: str) -> None:
     """Note that a worker claims nothing more."""
-    change = update(Worker).where(Worker.id == worker_id, Worker.status == "alive")
-    connection.execute(change.values(status="draining"))
+    change = update(Worker).where(Worker.id == worker_id, Worker.status == WorkerStatus.ALIVE)
+    connection.execute(change.values(status=WorkerStatus.DRAINING))
 
 
 def leave(connection: Connection, worker_id: str) -> None:
     """Note that a worker has ended; what it still held is expired at once."""
     change = update(Worker).where(Worker.id == worker_id, Worker.status.in_(LIVE))
-    connection.execute(change.values(status="stopped", ended_at=func.utc_timestamp(6)))
+    connection.execute(change.values(status=WorkerStatus.STOPPED, ended_at=func.utc_timestamp(6)))
 
 
 def bury(connection: Connection, *, dead_seconds: float) -> list[str]:
@@ -71,7 +100,7 @@ def bury(connection: Connection, *, dead_seconds: float) -> list[str]:
     if not ids:
         return []
     change = update(Worker).where(Worker.id.in_(ids), *silent)
-    connection.execute(change.values(status="dead", ended_at=func.utc_timestamp(6)))
+    connection.execute(change.values(status=WorkerStatus.DEAD, ended_at=func.utc_timestamp(6)))
     return sorted(gone(connection, ids))
 
 
@@ -83,7 +112,51 @@ def gone(connection: Connection, worker_ids: Sequence[str]) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def all_workers(connection: Connection) -> list[dict[str, Any]]:
-    """Return every worker that is remembered, the latest start first."""
-    query = select(Worker.__table__).order_by(Worker.started_at.desc(), Worker.id)
-    return [dict(row) for row in connection.execute(query).mappings()]
+def listed(connection: Connection, statuses: Collection[str] = ()) -> list[WorkerRow]:
+    """Return the workers of some statuses, or of all, the latest start first.
+
+    All that live, and of each status that has ended the MOST_GONE that were seen last. Two
+    statements, which need not see the same moment.
+    """
+    wanted = [status for status in WorkerStatus if status in statuses or not statuses]
+    found = connection.execute(union_all(*(_OF_STATUS[status] for status in wanted))).mappings()
+    rows = sorted(found, key=lambda row: (row["started_at"], row["id"]), reverse=True)
+    held = _held(connection, [row["id"] for row in rows])
+    return [{**row, **held.get(row["id"], _NOTHING)} for row in rows]
+
+
+def _of_status(status: WorkerStatus) -> Select[Any]:
+    query = select(_WORKERS).where(_WORKERS.c.status == literal_column(f"'{status}'"))
+    if status in LIVE:
+        return query
+    latest = query.order_by(_WORKERS.c.last_heartbeat_at.desc()).limit(MOST_GONE).subquery()
+    return select(latest)
+
+
+_OF_STATUS = {status: _of_status(status) for status in WorkerStatus}
+_BY_WORKER = _TASKS.c.worker_id
+_HELD = (
+    select(
+        *(_TASKS.c[name] for name in ("worker_id", *HELD_FIELDS)),
+        _TASKS.c.delete_requested_at.is_(None).label("is_visible"),
+        func.count().over(partition_by=_BY_WORKER).label("busy"),
+        func.row_number()
+        .over(partition_by=_BY_WORKER, order_by=(_TASKS.c.started_at, _TASKS.c.id))
+        .label("place"),
+    )
+    .with_hint(_TASKS, f"FORCE INDEX ({STATUS_INDEX})", "mysql")
+    .where(_TASKS.c.status == Status.IN_PROGRESS, _BY_WORKER.in_(bindparam("ids", expanding=True)))
+    .subquery()
+)
+_LONGEST_HELD = select(_HELD).where(_HELD.c.place <= MOST_TASKS).order_by(_HELD.c.place)
+
+
+def _held(connection: Connection, worker_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    held: dict[str, dict[str, Any]] = {}
+    if not worker_ids:
+        return held
+    for row in connection.execute(_LONGEST_HELD, {"ids": worker_ids}).mappings():
+        of_worker = held.setdefault(row["worker_id"], {"busy": row["busy"], "tasks": []})
+        if row["is_visible"]:
+            of_worker["tasks"].append({name: row[name] for name in HELD_FIELDS})
+    return held

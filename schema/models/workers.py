@@ -1,6 +1,7 @@
 """Worker processes."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, Index, Integer, String
@@ -15,7 +16,14 @@ from schema.models.metadata import (
     table_options,
 )
 
-WORKER_STATUSES = ("alive", "draining", "stopped", "dead")
+
+class WorkerStatus(StrEnum):
+    """Whether a worker lives; dead: its heart stopped and the reaper said so."""
+
+    ALIVE = "alive"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    DEAD = "dead"
 
 
 class Worker(Model):
@@ -39,7 +47,7 @@ class Worker(Model):
     task_types: Mapped[Any] = mapped_column(JSON, comment="Task types that it has handlers for")
     slots: Mapped[int] = mapped_column(Integer, comment="Tasks that it runs at once")
     status: Mapped[str] = mapped_column(
-        one_of(WORKER_STATUSES),
+        one_of(WorkerStatus),
         server_default="alive",
         comment="alive, draining, stopped, or dead (its heart stopped and the reaper said so)",
     )

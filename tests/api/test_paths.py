@@ -23,7 +23,7 @@ def test_every_route_works_under_every_prefix_and_with_a_slash(
     assert client.patch(path + slash, json={"title": "b"}).json()["title"] == "b"
     assert len(client.get(f"{prefix}/tasks{slash}").json()) == 1
     assert client.delete(path + slash).status_code == 204
-    for route in ("health", "livez", "readyz", "docs", "openapi.json"):
+    for route in ("workers", "health", "livez", "readyz", "docs", "openapi.json"):
         assert client.get(f"{prefix}/{route}{slash}", follow_redirects=False).status_code == 200
 
 
