@@ -18,6 +18,7 @@ from schema.attempts import (
     Snoozed,
     Succeeded,
 )
+from schema.inserting import Written
 from schema.limits import MOST_CRASHES, MOST_SNOOZES
 from schema.states import AttemptOutcome
 
@@ -152,20 +153,23 @@ def failure_of(outcome: Outcome) -> Failure | None:
     return failure
 
 
-def attempt_row(item: Settlement) -> tuple[Any, ...]:
-    """Return the attempts row of a settlement, in the order of `statements.INSERT_ATTEMPTS`."""
-    return (
-        item.task_id,
-        item.fence,
-        item.attempt,
-        item.worker_id,
-        item.available_at,
-        item.started_at,
-        item.ended_at,
-        str(outcome_word(item.outcome)),
-        *_recorded(failure_of(item.outcome)),
-        item.outcome.result if isinstance(item.outcome, Succeeded) else None,
+def attempt_row(item: Settlement) -> Written:
+    """Return the values of an attempts row, in the order of `statements.INSERT_ATTEMPTS`.
+
+    Numbers, times and our own words go into the text: the driver would spend three times as
+    long on escaping them.
+    """
+    texts = [*_recorded(failure_of(item.outcome)), _result_of(item.outcome)]
+    marks = ",".join(["NULL" if text is None else "%s" for text in texts])
+    values = (
+        f"({item.task_id},{item.fence},{item.attempt},%s,'{item.available_at}',"
+        f"'{item.started_at}','{item.ended_at}','{outcome_word(item.outcome)}',{marks})"
     )
+    return values, (item.worker_id, *[text for text in texts if text is not None])
+
+
+def _result_of(outcome: Outcome) -> str | None:
+    return outcome.result if isinstance(outcome, Succeeded) else None
 
 
 def _recorded(failure: Failure | None) -> tuple[str | None, str | None, str | None]:

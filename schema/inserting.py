@@ -11,6 +11,9 @@ MAX_BYTES = 4 * 1024 * 1024
 
 Row = Sequence[Any]
 
+Written = tuple[str, Row]
+"""The text of one row's values, and the parameters of its placeholders."""
+
 
 def insert_rows(
     connection: Connection, head: str, values: str, rows: Sequence[Row]
@@ -21,10 +24,17 @@ def insert_rows(
     Returns for each statement the first number that AUTO_INCREMENT gave and how many rows it
     took: the others follow in steps of `auto_increment_step`.
     """
+    return insert_written(connection, head, [(values, row) for row in rows])
+
+
+def insert_written(
+    connection: Connection, head: str, rows: Sequence[Written]
+) -> list[tuple[int, int]]:
+    """Insert rows of which each comes with its own values text, as `insert_rows` does."""
     spans = []
     for page in _pages(rows):
-        statement = f"{head} VALUES {','.join([values] * len(page))}"
-        parameters = tuple(value for row in page for value in row)
+        statement = f"{head} VALUES {','.join([values for values, _ in page])}"
+        parameters = tuple([value for _, row in page for value in row])
         result = connection.exec_driver_sql(statement, parameters)
         spans.append((result.lastrowid, len(page)))
     return spans
@@ -39,10 +49,10 @@ def auto_increment_step(connection: Connection) -> int:
     return int(step)
 
 
-def _pages(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def _pages(rows: Sequence[Written]) -> Iterator[Sequence[Written]]:
     start = size = 0
-    for position, row in enumerate(rows):
-        row_size = sum(4 * len(value) for value in row if isinstance(value, str))
+    for position, (_, row) in enumerate(rows):
+        row_size = sum([4 * len(value) for value in row if isinstance(value, str)])
         if position > start and (size + row_size > MAX_BYTES or position - start == MAX_ROWS):
             yield rows[start:position]
             start, size = position, 0

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from schema import queues, tasks
 from schema.attempts import Failed, Failure, Lost, QueuePaused, Released, Settlement, Succeeded
 from schema.endings import CANCELLED, Backoff, Ending, attempt_row, ending_of
-from schema.inserting import insert_rows
+from schema.inserting import insert_written
 from schema.new_task import NewTask
 from schema.statements import INSERT_ATTEMPTS, LOCK_HELD, RECORDED, SETTLE
 from schema.states import AttemptOutcome
@@ -38,8 +38,7 @@ def settle(
 
 def _follow(connection: Connection, taken: Sequence[Settlement]) -> None:
     """Write what goes with the ends that were taken: attempts, tasks asked for, paused queues."""
-    rows = [attempt_row(item) for item in taken]
-    insert_rows(connection, INSERT_ATTEMPTS, f"({','.join(['%s'] * 12)})", rows)
+    insert_written(connection, INSERT_ATTEMPTS, [attempt_row(item) for item in taken])
     enqueued: list[NewTask] = []
     for item in taken:
         match item.outcome:
