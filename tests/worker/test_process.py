@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from schema.runtime.transactions import transaction
 from schema.states import Priority
 from tests.processes import Running, Start
 from tests.rows import attempts, make, row, rows
@@ -243,3 +244,25 @@ def test_a_worker_outlives_its_server(engine: Engine, start: Start, server: Data
     for doing in {line["doing"] for line in troubles}:
         events = [line["event"] for line in troubles if line["doing"] == doing]
         assert events in (["database trouble"], ["database trouble", "database trouble is over"])
+
+
+def test_a_worker_outlives_a_server_that_is_read_only_for_a_while(
+    engine: Engine, start: Start, server: Database
+) -> None:
+    with transaction(engine) as connection:  # root may write all the same
+        connection.exec_driver_sql("CREATE USER IF NOT EXISTS app IDENTIFIED BY 'secret'")
+        connection.exec_driver_sql("GRANT ALL ON rowlease.* TO app")
+    address = server.url.replace("root@", "app:secret@")
+    worker = started(start, DATABASE_URL=address)
+    with transaction(engine) as connection:
+        connection.exec_driver_sql("SET GLOBAL read_only = 1")
+    (task_id,) = make(engine)
+
+    worker.wait_for_event("database trouble")
+    with transaction(engine) as connection:
+        connection.exec_driver_sql("SET GLOBAL read_only = 0")
+
+    wait_for_status(engine, task_id, "done")
+    assert worker.stop() == 0
+    assert not worker.errors.read_text()
+    assert len(attempts(engine, task_id)) == 1
