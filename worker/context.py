@@ -54,12 +54,17 @@ class Context:
         self.account_id: str | None = claimed.account_id
         self.attempt: int = claimed.attempt
         self.fence: int = claimed.fence
-        lease = timedelta(seconds=claimed.timeout_seconds)
-        self.deadline: datetime = from_database(claimed.started_at + lease)
+        self._claimed = claimed
         self._link = link
         self._blocking = blocking
         self._enqueued: list[NewTask] = []
         self.saved, self._once = _opened(claimed.checkpoint)
+
+    @property
+    def deadline(self) -> datetime:
+        """The moment at which the lease is over."""
+        lease = timedelta(seconds=self._claimed.timeout_seconds)
+        return from_database(self._claimed.started_at + lease)
 
     @property
     def cancelled(self) -> bool:
@@ -139,6 +144,8 @@ class Context:
 
 
 def _opened(checkpoint: str | None) -> tuple[Any, dict[str, Any]]:
+    if checkpoint is None:
+        return None, {}
     document = decode(checkpoint)
     if isinstance(document, dict) and _ONCE in document:
         return document[_SAVED], document[_ONCE]
