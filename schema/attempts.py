@@ -41,6 +41,19 @@ class Claimed:
     checkpoint: str | None = None
 
 
+Hold = tuple[int, int]
+"""Task id and fence: the proof of a lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a handler reports of an attempt under way."""
+
+    percent: float | None
+    message: str | None
+    stage: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What went wrong: the class to group by, the message to read, the traceback to search."""

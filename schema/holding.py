@@ -1,23 +1,11 @@
 """What a worker writes and asks about the leases that it holds, while their handlers run."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from schema.attempts import Hold, Progress
 from schema.statements import HELD_BY, HOLDS, REPORT, SAVE
-
-Hold = tuple[int, int]
-"""Task id and fence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a handler reports of an attempt under way."""
-
-    percent: float | None
-    message: str | None
-    stage: str | None
 
 
 def save(connection: Connection, hold: Hold, checkpoint: str) -> bool:

@@ -6,9 +6,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from schema import workers
-from schema.attempts import Outcome, Released, Settlement, timed_out, worker_lost
+from schema.attempts import Hold, Outcome, Released, Settlement, timed_out, worker_lost
 from schema.endings import Backoff
-from schema.holding import Hold
 from schema.settling import end_locked, lock_held
 from schema.statements import ORPHANED, OVERDUE
 

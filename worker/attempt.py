@@ -9,13 +9,14 @@ from schema.attempts import (
     Claimed,
     Failed,
     Failure,
+    Hold,
     Outcome,
+    Progress,
     Released,
     Settlement,
     Succeeded,
     timed_out,
 )
-from schema.holding import Hold, Progress
 from schema.states import AttemptOutcome
 from worker.handlers import Handler
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schema.attempts import Claimed
+from schema.attempts import Claimed, Progress
 from schema.documents import CHECKPOINT_BYTES, PAYLOAD_BYTES, decode, encode
-from schema.holding import Progress
 from schema.limits import PROGRESS_MESSAGE_LENGTH
 from schema.new_task import NewTask
 from schema.states import Stage

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from schema.attempts import Claimed, Failed, Failure, Outcome, Released, Settlement
-from schema.holding import Hold
+from schema.attempts import Claimed, Failed, Failure, Hold, Outcome, Released, Settlement
 from schema.runtime.logging import get_logger
 from worker.attempt import Attempt, Reason
 from worker.claimer import Batch

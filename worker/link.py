@@ -3,7 +3,7 @@
 from concurrent.futures import Future
 from typing import Protocol
 
-from schema.holding import Progress
+from schema.attempts import Progress
 
 
 class Link(Protocol):

@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Iterable
 
-from schema.attempts import Settlement
-from schema.holding import Hold
+from schema.attempts import Hold, Settlement
 from worker.attempt import Attempt
 
 

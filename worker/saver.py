@@ -5,7 +5,8 @@ from concurrent.futures import Future
 
 from sqlalchemy import Connection, Engine
 
-from schema.holding import Hold, save
+from schema.attempts import Hold
+from schema.holding import save
 from schema.runtime.transactions import CommitUnknownError, run
 from worker.signals import LeaseLost
 from worker.threads import Failed, watched

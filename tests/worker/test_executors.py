@@ -15,13 +15,13 @@ from schema.attempts import (
     Claimed,
     Failed,
     Held,
+    Hold,
     Outcome,
     QueuePaused,
     Released,
     Snoozed,
     Succeeded,
 )
-from schema.holding import Hold
 from schema.states import AttemptOutcome
 from tests.waiting import wait_for
 from worker import handlers

@@ -7,8 +7,7 @@ from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from types import FrameType
 
-from schema.attempts import Claimed
-from schema.holding import Progress
+from schema.attempts import Claimed, Progress
 from schema.runtime import logging
 from schema.runtime.settings import settings
 from worker import handlers

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from schema.attempts import Outcome
-from schema.holding import Hold
+from schema.attempts import Hold, Outcome
 from worker.attempt import Attempt
 
 END_SECONDS = 1.0

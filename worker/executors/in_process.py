@@ -3,7 +3,7 @@
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from schema.holding import Progress
+from schema.attempts import Progress
 from worker.attempt import Attempt
 from worker.executors.executor import Keeper
 

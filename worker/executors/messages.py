@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from schema.attempts import Claimed, Outcome
-from schema.holding import Progress
+from schema.attempts import Claimed, Outcome, Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from schema.attempts import Outcome
-from schema.holding import Progress
+from schema.attempts import Outcome, Progress
 from worker.attempt import ENDED, Attempt, Reason
 from worker.executors.children import Child, Nursery, crashed
 from worker.executors.executor import END_SECONDS, Keeper
