@@ -7,9 +7,20 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from schema import tasks
-from schema.attempts import Failed, Failure, Outcome, Released, Snoozed, Succeeded, timed_out
+from schema import queues, tasks
+from schema.attempts import (
+    Failed,
+    Failure,
+    Held,
+    Outcome,
+    QueuePaused,
+    Released,
+    Snoozed,
+    Succeeded,
+    timed_out,
+)
 from schema.endings import Backoff
+from schema.new_task import NewTask
 from schema.runtime.transactions import transaction
 from schema.settling import settle
 from schema.states import AttemptOutcome
@@ -177,6 +188,99 @@ def test_a_task_that_a_worker_cannot_run_waits_and_says_why(engine: Engine) -> N
     assert found["available_at"] - claimed.started_at > timedelta(seconds=9)
 
 
+def test_a_thousand_snoozes_fail_a_task(engine: Engine) -> None:
+    (task_id,) = make(engine, retry_limit=50)
+    change(engine, task_id, "snooze_count = 998")
+    for expected in ("to_do", "failed"):
+        change(engine, task_id, "available_at = UTC_TIMESTAMP(6)")
+        end(engine, *(ended(task, Snoozed(0)) for task in claim(engine)))
+        assert row(engine, task_id)["status"] == expected
+
+    assert row(engine, task_id)["last_error"] == "put off 1000 times"
+
+
+def test_the_third_crash_fails_a_task_whatever_its_retry_limit(engine: Engine) -> None:
+    (task_id,) = make(engine, retry_limit=50)
+    for expected in ("retrying", "retrying", "failed"):
+        fail(engine, *claim(engine), outcome=AttemptOutcome.CRASHED)
+        assert row(engine, task_id)["status"] == expected
+
+    assert (row(engine, task_id)["crash_count"], row(engine, task_id)["current_retry_count"]) == (
+        3,
+        2,
+    )
+
+
+def test_a_held_task_is_paused_with_its_reason(engine: Engine) -> None:
+    (task_id,) = make(engine)
+    (claimed,) = claim(engine)
+
+    end(engine, ended(claimed, Held("look at it")))
+
+    assert (row(engine, task_id)["status"], row(engine, task_id)["last_error"]) == (
+        "paused",
+        "look at it",
+    )
+    (attempt,) = attempts(engine, task_id)
+    assert (attempt["outcome"], attempt["message"]) == ("held", "look at it")
+
+
+def test_a_paused_queue_is_claimed_again_when_its_pause_is_over(engine: Engine) -> None:
+    first, second = make(engine, 2, queue="full")
+    (claimed,) = claim(engine)
+
+    end(engine, ended(claimed, QueuePaused("full", "too much", 60)))
+    while_paused = claim(engine)
+    with transaction(engine) as connection:
+        connection.exec_driver_sql("UPDATE queues SET resume_at = UTC_TIMESTAMP(6)")
+    after = claim(engine, 2)
+    with transaction(engine) as connection:
+        resumed = queues.resume_due(connection)
+
+    assert while_paused == []
+    assert [task.id for task in after] == [first, second], "it keeps its place"
+    assert resumed == 1
+    assert rows(engine, "SELECT is_paused, paused_reason, resume_at FROM queues") == [
+        {"is_paused": 0, "paused_reason": None, "resume_at": None}
+    ]
+
+
+class TestEnqueued:
+    def follow_up(self) -> Succeeded:
+        return Succeeded(None, (NewTask(title="next", tags=["x"], payload={"a": 1}),))
+
+    def titles(self, engine: Engine) -> list[str]:
+        return [each["title"] for each in rows(engine, "SELECT title FROM tasks ORDER BY id")]
+
+    def test_tasks_that_were_asked_for_come_with_the_success(self, engine: Engine) -> None:
+        make(engine)
+        (claimed,) = claim(engine)
+
+        end(engine, ended(claimed, self.follow_up()))
+
+        assert self.titles(engine) == ["a task", "next"]
+
+    def test_a_lost_lease_creates_nothing(self, engine: Engine) -> None:
+        (task_id,) = make(engine)
+        (claimed,) = claim(engine)
+        age_leases(engine, task_id)
+        sweep(engine)
+
+        assert end(engine, ended(claimed, self.follow_up())) != []
+
+        assert self.titles(engine) == ["a task"]
+
+    def test_settling_twice_creates_once(self, engine: Engine) -> None:
+        make(engine)
+        (claimed,) = claim(engine)
+        settlement = ended(claimed, self.follow_up())
+
+        end(engine, settlement)
+        end(engine, settlement)
+
+        assert self.titles(engine) == ["a task", "next"]
+
+
 OUTCOMES: list[Outcome] = [
     Succeeded(),
     Failed(BOOM),
@@ -185,6 +289,8 @@ OUTCOMES: list[Outcome] = [
     Snoozed(1),
     Released(),
     Released(1, BOOM),
+    Held("look"),
+    QueuePaused("default", "full", 1),
 ]
 
 
@@ -260,6 +366,8 @@ def test_a_batch_of_mixed_outcomes_is_settled_each_its_way(engine: Engine) -> No
         "retrying",
         "to_do",
         "to_do",
+        "to_do",
+        "paused",
         "to_do",
     ]
 
