@@ -99,3 +99,19 @@ FROM tasks FORCE INDEX (PRIMARY) WHERE id IN ({ids}) AND status = 'in_progress'"
 HELD_BY = f"""SELECT id, fence FROM tasks FORCE INDEX ({STATUS_INDEX})
 WHERE status = 'in_progress' AND worker_id = %s"""
 """All leases that the database says a worker holds."""
+
+LOCK_FOR_VERB = """SELECT id, status, queue, priority, current_retry_count,
+    stop_requested_at IS NOT NULL AS is_stopping
+FROM tasks FORCE INDEX (PRIMARY)
+WHERE id IN ({ids}) AND delete_requested_at IS NULL
+ORDER BY id FOR UPDATE"""
+"""Lock tasks by id and read what decides about a person's verb."""
+
+VERB = """UPDATE tasks FORCE INDEX (PRIMARY) SET {changes}, version = version + 1
+WHERE id IN ({ids}) AND status IN ({statuses}) AND delete_requested_at IS NULL"""
+"""Do a person's verb to locked tasks, guarded by the statuses that were judged."""
+
+FOREMOST = f"""SELECT LEAST(COALESCE(MIN(available_at), UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6))
+FROM tasks FORCE INDEX ({CLAIM_INDEX})
+WHERE claimable = 1 AND queue = %s AND priority = %s"""
+"""The moment of the foremost task of a queue and priority, or now."""

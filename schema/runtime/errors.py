@@ -20,6 +20,9 @@ LOST = frozenset(
 )
 """The connection is gone or could not be made."""
 
+DENIED = frozenset({1044, 1142, 1143})
+"""The user may not do that in the database, to the table, to the column."""
+
 DUPLICATE_KEY = 1062
 MISSING_TABLE = 1146
 MISSING_DATABASE = 1049
