@@ -11,6 +11,7 @@ TITLES: Mapping[int, Sentence] = {
     400: ("Bad request", "请求有误"),
     404: ("Not found", "未找到"),
     405: ("Method not allowed", "不支持的请求方法"),
+    409: ("Conflict", "状态冲突"),
     413: ("Content too large", "请求体过大"),
     415: ("Unsupported media type", "不支持的内容类型"),
     422: ("Unprocessable content", "请求内容无效"),
@@ -22,6 +23,10 @@ DETAILS: Mapping[str, Sentence] = {
     "request_failed": ("The request was refused.", "请求被拒绝。"),
     "not_found": ("There is nothing at this address.", "此地址上没有任何内容。"),
     "task_not_found": ("There is no task {task_id}.", "任务 {task_id} 不存在。"),
+    "state_forbids": (
+        "Task {task_id} is {state}: {verb} is not allowed now.",
+        "任务 {task_id} 处于 {state} 状态，不允许执行 {verb}。",
+    ),
     "method_not_allowed": (
         "This address takes {allow}, not {method}.",
         "此地址支持 {allow}，不支持 {method}。",

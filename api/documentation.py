@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from api.catalogue import title_of
 from api.paths import prefix
 from api.problems import MEDIA_TYPE
+from schema.states import State
 
 FOLDER = Path(__file__).parent
 
@@ -60,6 +61,8 @@ class ProblemDocument(BaseModel):
     code: str = Field(description="What happened, for programs")
     instance: str = Field(description="Path of the request")
     errors: list[ErrorItem] = Field(default=[], description="With status 422")
+    current_state: State | None = Field(None, description="With status 409 to a verb")
+    allowed_actions: list[str] = Field(default=[], description="With status 409 to a verb")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

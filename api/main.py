@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import documentation, health, tasks, workers
+from api import documentation, health, history, tasks, verbs, workers
 from api.database import open_database
 from api.failures import Failures
 from api.paths import OnePath
@@ -23,6 +23,8 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         # Handed over as they are: routes of an included router are matched twice per request.
         routes=[
             *tasks.router.routes,
+            *verbs.router.routes,
+            *history.router.routes,
             *workers.router.routes,
             *health.router.routes,
             *documentation.ROUTES,

@@ -26,7 +26,10 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(HTTPException):
-    """A request that cannot be served: `values` fill the sentence of `code`."""
+    """A request that cannot be served: `values` fill the sentence of `code`.
+
+    `members` stand beside the usual ones in the document.
+    """
 
     def __init__(
         self,
@@ -36,11 +39,13 @@ class Problem(HTTPException):
         values: Mapping[str, Any] | None = None,
         faults: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(status, code, headers)
         self.code = code
         self.values = values or {}
         self.faults = faults
+        self.members = members or {}
 
 
 class Invalid(Problem):
@@ -81,6 +86,7 @@ def _document(problem: Problem, language: Language) -> dict[str, Any]:
         "status": problem.status_code,
         "detail": detail_of(problem.code, values, language),
         "code": problem.code,
+        **problem.members,
     }
     return document | {"errors": errors} if problem.faults else document
 

@@ -13,6 +13,7 @@ from schema.listing import TaskRow
 from schema.models.metadata import Model
 from schema.models.tasks import Task
 from schema.states import Priority, Stage, State, Status, state_of
+from schema.verbs import allowed_actions
 
 OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 
@@ -90,6 +91,12 @@ class TaskDetail(TaskSummary):
 
 _state_of = cache(state_of)
 
+
+@cache
+def _actions(status: str, *, stopping: bool) -> tuple[str, ...]:
+    return tuple(allowed_actions(status, stopping=stopping))
+
+
 _COMPUTED = {"state", "stopping", "progress", "allowed_actions"}
 _COPIED = tuple(name for name in TaskSummary.model_fields if name not in _COMPUTED)
 _DETAILS = tuple(name for name in TaskDetail.model_fields if name not in TaskSummary.model_fields)
@@ -102,8 +109,13 @@ def summary(task: TaskRow) -> dict[str, Any]:
     shown["state"] = _state_of(task["status"], task["stage"])
     shown["stopping"] = task["stop_requested_at"] is not None
     shown["progress"] = percent if percent is None else _progress(task)
-    shown["allowed_actions"] = ()
+    shown["allowed_actions"] = actions_of(task)
     return shown
+
+
+def actions_of(task: TaskRow) -> tuple[str, ...]:
+    """Return the verbs that the state of a task allows."""
+    return _actions(task["status"], stopping=task["stop_requested_at"] is not None)
 
 
 def detail(task: TaskRow) -> dict[str, Any]:
@@ -115,9 +127,14 @@ class TaskResponse(Response):
     """One task."""
 
     def __init__(
-        self, task: TaskRow, status_code: int = 200, headers: dict[str, str] | None = None
+        self,
+        task: TaskRow,
+        status_code: int = 200,
+        headers: dict[str, str] | None = None,
+        *,
+        more: dict[str, Any] | None = None,
     ) -> None:
-        content = orjson.dumps(detail(task), option=OPTIONS)
+        content = orjson.dumps(detail(task) | (more or {}), option=OPTIONS)
         super().__init__(content, status_code, headers, "application/json")
 
 

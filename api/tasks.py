@@ -57,7 +57,7 @@ async def create_task(
 
     def work(connection: Connection) -> TaskRow:
         [task_id] = tasks.create(connection, [new])
-        return _found(connection, task_id)
+        return found(connection, task_id)
 
     task = await database.write(work)
     location = f"{prefix(request.scope)}/tasks/{task['id']}"
@@ -94,7 +94,7 @@ async def list_tasks(
 @router.get("/tasks/{task_id:number}", response_model=TaskDetail, responses=problems(404, 503))
 async def get_task(task_id: TaskId, database: DatabaseDependency) -> Response:
     """Return one task."""
-    return TaskResponse(await database.read(lambda connection: _found(connection, task_id)))
+    return TaskResponse(await database.read(lambda connection: found(connection, task_id)))
 
 
 @router.patch(
@@ -109,8 +109,8 @@ async def edit_task(
 
     def work(connection: Connection) -> TaskRow:
         if changes and not tasks.edit(connection, task_id, _columns(changes)):
-            raise _no_task(task_id)
-        return _found(connection, task_id)
+            raise no_task(task_id)
+        return found(connection, task_id)
 
     return TaskResponse(await (database.write if changes else database.read)(work))
 
@@ -119,18 +119,20 @@ async def edit_task(
 async def delete_task(task_id: TaskId, database: DatabaseDependency) -> Response:
     """Delete a task; one that runs is stopped first, and is gone for readers at once."""
     if not await database.write(lambda connection: tasks.remove(connection, [task_id])):
-        raise _no_task(task_id)
+        raise no_task(task_id)
     return Response(status_code=204)
 
 
-def _found(connection: Connection, task_id: int) -> TaskRow:
+def found(connection: Connection, task_id: int) -> TaskRow:
+    """Return a task; raises Problem (404) when there is none."""
     task = listing.find(connection, task_id)
     if task is None:
-        raise _no_task(task_id)
+        raise no_task(task_id)
     return task
 
 
-def _no_task(task_id: int) -> Problem:
+def no_task(task_id: int) -> Problem:
+    """Return what to raise when there is no such task."""
     return Problem(404, "task_not_found", values={"task_id": task_id})
 
 

@@ -12,6 +12,7 @@ from schema.limits import ACCOUNT_LENGTH, NAME_LENGTH, TITLE_LENGTH
 from schema.states import Priority
 
 DESCRIPTION_LENGTH = 16_000
+REASON_LENGTH = 2_000
 MAX_TAGS = 50
 MAX_ID = 2**63 - 1
 
@@ -92,6 +93,7 @@ Title = Annotated[
     AfterValidator(_text),
 ]
 Description = Annotated[str, Field(max_length=DESCRIPTION_LENGTH), AfterValidator(_text)]
+Reason = Annotated[str, Field(max_length=REASON_LENGTH), AfterValidator(_text)]
 Name = Annotated[
     str,
     Field(

@@ -1,0 +1,127 @@
+"""The verbs of operators, on one task."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from api.bodies import JsonRoute
+from api.database import Database, DatabaseDependency
+from api.documentation import operation_id, problems
+from api.problems import Problem
+from api.task_json import TaskDetail, TaskResponse, actions_of
+from api.tasks import TaskId, found
+from schema import verbs
+from schema.fields import Reason
+from schema.listing import TaskRow
+from schema.states import Verb, state_of
+from schema.verbs import Answer, Order
+
+router = APIRouter(tags=["verbs"], route_class=JsonRoute, generate_unique_id_function=operation_id)
+
+OPERATOR = "operator"
+LONGEST_SHIFT_SECONDS = 31_536_000
+
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The task, changed or as it was when the goal holds already"},
+    **problems(400, 404, 409, 413, 415, 422, 503),
+}
+
+
+class WithReason(BaseModel):
+    """Why it is done; kept in the task's events."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reason: Reason | None = None
+
+
+class Shift(WithReason):
+    """Move a task by seconds; negative is sooner, into the past if need be."""
+
+    priority_offset: int = Field(ge=-LONGEST_SHIFT_SECONDS, le=LONGEST_SHIFT_SECONDS)
+
+
+class Placement(WithReason):
+    """Move a task before or behind all others of its queue and priority that are due."""
+
+    to: Literal["first", "last"]
+
+
+class Reordered(TaskDetail):
+    """The task, and when it is due now."""
+
+    new_next_execution_time: datetime
+
+
+OptionalReason = Annotated[WithReason | None, Body()]
+
+
+@router.post("/tasks/{task_id:number}/start", response_model=TaskDetail, responses=ANSWERS)
+async def start_task(
+    task_id: TaskId, database: DatabaseDependency, body: OptionalReason = None
+) -> Response:
+    """Let a paused, failed or cancelled task begin anew, in its old place."""
+    return TaskResponse(await _done(database, task_id, _order(Verb.START, body)))
+
+
+@router.post("/tasks/{task_id:number}/stop", response_model=TaskDetail, responses=ANSWERS)
+async def stop_task(
+    task_id: TaskId, database: DatabaseDependency, body: OptionalReason = None
+) -> Response:
+    """Cancel a task; one that runs is told to end and is `stopping` until it has."""
+    return TaskResponse(await _done(database, task_id, _order(Verb.STOP, body)))
+
+
+@router.post("/tasks/{task_id:number}/pause", response_model=TaskDetail, responses=ANSWERS)
+async def pause_task(
+    task_id: TaskId, database: DatabaseDependency, body: OptionalReason = None
+) -> Response:
+    """Let a waiting task wait until it is resumed."""
+    return TaskResponse(await _done(database, task_id, _order(Verb.PAUSE, body)))
+
+
+@router.post("/tasks/{task_id:number}/resume", response_model=TaskDetail, responses=ANSWERS)
+async def resume_task(
+    task_id: TaskId, database: DatabaseDependency, body: OptionalReason = None
+) -> Response:
+    """Let a paused task wait in its old place again."""
+    return TaskResponse(await _done(database, task_id, _order(Verb.RESUME, body)))
+
+
+@router.post("/tasks/{task_id:number}/reorder", response_model=Reordered, responses=ANSWERS)
+async def reorder_task(
+    task_id: TaskId, database: DatabaseDependency, body: Annotated[Shift | Placement, Body()]
+) -> Response:
+    """Move a task that waits or is paused within its queue and priority."""
+    place = body.priority_offset if isinstance(body, Shift) else body.to
+    task = await _done(database, task_id, Order(Verb.REORDER, OPERATOR, body.reason, place))
+    return TaskResponse(task, more={"new_next_execution_time": task["available_at"]})
+
+
+def _order(verb: Verb, body: WithReason | None) -> Order:
+    return Order(verb, OPERATOR, body.reason if body else None)
+
+
+async def _done(database: Database, task_id: int, order: Order) -> TaskRow:
+    def work(connection: Connection) -> TaskRow:
+        [result] = verbs.apply(connection, order, [task_id])
+        task = found(connection, task_id)
+        if result.answer is Answer.REFUSED:
+            raise _refused(order.verb, task)
+        return task
+
+    return await database.write(work)
+
+
+def _refused(verb: Verb, task: TaskRow) -> Problem:
+    state = state_of(task["status"], task["stage"])
+    return Problem(
+        409,
+        "state_forbids",
+        values={"task_id": task["id"], "state": state, "verb": verb},
+        members={"current_state": state, "allowed_actions": actions_of(task)},
+    )
