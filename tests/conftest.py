@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import pytest
 from alembic import command
@@ -79,8 +79,8 @@ def start(engine: Engine, tmp_path: Path) -> Iterator[processes.Start]:  # noqa:
     """Starts processes of the Procfile on the test's database; kills what is left at the end."""
     running: list[processes.Running] = []
 
-    def start_one(module: str, **environment: str) -> processes.Running:
-        one = processes.start(tmp_path, module, len(running), **environment)
+    def start_one(module: str, *arguments: str, **how: Any) -> processes.Running:
+        one = processes.start(tmp_path, module, len(running), *arguments, **how)
         running.append(one)
         return one
 

@@ -67,13 +67,15 @@ class Running:
 Start = Callable[..., Running]
 
 
-def start(folder: Path, module: str, number: int, **environment: str) -> Running:
+def start(
+    folder: Path, module: str, number: int, *arguments: str, cwd: Path = ROOT, **environment: str
+) -> Running:
     """Start `python -m module` with additions to the environment; its output goes to files."""
     output, errors = folder / f"{module}.{number}.log", folder / f"{module}.{number}.err"
     with output.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            cwd=ROOT,
+            [sys.executable, "-m", module, *arguments],
+            cwd=cwd,
             env={**os.environ, **environment},
             stdout=out,
             stderr=err,
