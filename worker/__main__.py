@@ -1,41 +1,81 @@
 """The worker process: `python -m worker`."""
 
+import signal
 import sys
+from collections.abc import Sequence
+from types import FrameType
 
 from schema import server
 from schema.runtime import logging
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import SettingsError, settings
 from schema.runtime.stopping import Stopping
-from worker import handlers
+from worker import checking, handlers, reloading
+from worker.finishing import Part
 from worker.handlers import HandlerError
-from worker.queues import QueueChoiceError
+from worker.options import Mode, mode_of
+from worker.queues import QueueChoice, QueueChoiceError
 from worker.worker import Worker
 
 CONNECTIONS = 6
 """One for each thread that writes, and one for the look at the server."""
 
 
-def main() -> int:
-    """Run a worker; return the exit code."""
-    stopping = Stopping()
-    stopping.listen()
+def main(arguments: Sequence[str] = ()) -> int:
+    """Do what the command line asks for; return the exit code."""
+    mode = mode_of(arguments)
     try:
-        configured = settings()
-        logging.configure(configured)
-        registry = handlers.load(configured.handler_modules)
-        engine = create_thread_engine(configured.database, connections=CONNECTIONS)
-        worker = Worker(engine, configured, registry, stopping)
-        server.wait_until_fit(engine, stopping.asked)
+        match mode:
+            case Mode.CHECK:
+                return _check()
+            case Mode.WATCH:
+                return _watch()
+            case _:
+                return _work(mode)
     except (SettingsError, HandlerError, QueueChoiceError, server.WrongServerError) as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # logs may not be set up yet
         return 2
+
+
+def _check() -> int:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    return checking.check(settings)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _watch() -> int:
+    stopping = _listen()
+    configured = settings()
+    logging.configure(configured)
+    reloading.watch(stopping, configured.handler_modules)
+    return 0
+
+
+def _work(mode: Mode) -> int:
+    stopping = _listen()
+    configured = settings()
+    logging.configure(configured)
+    registry = handlers.load(configured.handler_modules)
+    engine = create_thread_engine(configured.database, connections=CONNECTIONS)
+    worker = Worker(engine, configured, registry, stopping)
+    server.wait_until_fit(engine, stopping.asked)
     if stopping.asked.is_set():
         return 0
-    succeeded = worker.run()
+    part = Part(engine, QueueChoice.parse(configured.worker_queues), registry)
+    succeeded = worker.run({Mode.ONCE: part.is_passed, Mode.DRAIN: part.is_drained}.get(mode))
     engine.dispose()
     return 0 if succeeded else 1
 
 
+def _listen() -> Stopping:
+    stopping = Stopping()
+    stopping.listen()
+    return stopping
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -70,8 +70,8 @@ def handler(
         taken = _registered.get(task_type)
         if taken is not None and task_type not in _built_in:
             raise HandlerError(
-                f'two handlers are registered for "{task_type}": {_name_of(taken.function)} and'
-                f" {_name_of(function)}"
+                f'two handlers are registered for "{task_type}": {name_of(taken.function)} and'
+                f" {name_of(function)}"
             )
         _built_in.discard(task_type)
         _registered[task_type] = Handler(
@@ -118,23 +118,23 @@ def _kind(function: Callable[..., Any], executor: str | None) -> Kind:
         kind = Kind(executor or (Kind.COROUTINE if is_coroutine else Kind.PROCESS))
     except ValueError:
         raise HandlerError(
-            f"{_name_of(function)}: executor is one of {', '.join(Kind)}, not {executor}"
+            f"{name_of(function)}: executor is one of {', '.join(Kind)}, not {executor}"
         ) from None
     if is_coroutine != (kind is Kind.COROUTINE):
         needed = "async def" if kind is Kind.COROUTINE else "def"
-        raise HandlerError(f'{_name_of(function)}: executor "{kind}" runs {needed} handlers')
+        raise HandlerError(f'{name_of(function)}: executor "{kind}" runs {needed} handlers')
     return kind
 
 
 def _payload_model(function: Callable[..., Any]) -> type[BaseModel] | None:
     parameters = list(inspect.signature(function).parameters.values())
     if len(parameters) != 2:
-        raise HandlerError(f"{_name_of(function)} must take two parameters: context and payload")
+        raise HandlerError(f"{name_of(function)} must take two parameters: context and payload")
     annotation = get_type_hints(function).get(parameters[1].name)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return None
 
 
-def _name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"

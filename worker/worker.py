@@ -3,13 +3,13 @@
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from sqlalchemy import Engine
 
+from schema.attempts import Hold
 from schema.endings import Backoff
-from schema.holding import Hold
 from schema.leases import release_unknown
 from schema.runtime.logging import get_logger
 from schema.runtime.settings import Settings, host_name
@@ -38,6 +38,9 @@ from worker.streak import Streak
 from worker.watchdog import Watchdog
 
 log = get_logger(__name__)
+
+LOOK_SECONDS = 0.1
+"""How often a worker that is to end by itself looks whether its work is done."""
 
 SETTLE_SECONDS = 3.0
 """How long the last ends may take to be written."""
@@ -77,8 +80,11 @@ class Worker:
         put, note, call = self._completer.put, streak.note, self._callbacks.call
         keeper.connect(self._executors, Writers(put, self._saver.save, note, call))
 
-    def run(self) -> bool:
-        """Work until asked to stop, then drain; False when a part of it failed."""
+    def run(self, is_done: Callable[[], bool] | None = None) -> bool:
+        """Work until asked to stop, then drain; False when a part of it failed.
+
+        With `is_done` also until that says so: then what runs may end, however long it takes.
+        """
         for executor in self._executors.values():
             executor.start()
         watchdog = self._watchdog()
@@ -90,11 +96,28 @@ class Worker:
         self._heart.start(self._description(), self._stopping.asked)
         self._claimer.start()
         log.info("worker started", worker_id=self._identity.id, slots=self._slots.total)
-        self._stopping.asked.wait()
+        self._work(is_done)
         self._drain()
         for dog in watchdog:
             dog.stop()
         return not self._failed.is_set()
+
+    def _work(self, is_done: Callable[[], bool] | None) -> None:
+        if is_done is None:
+            self._stopping.asked.wait()
+            return
+        try:
+            while not is_done():
+                if self._stopping.asked.wait(LOOK_SECONDS):
+                    return
+        except Exception:
+            log.exception("nobody knows whether work is left")
+            self._fail()
+            return
+        self._claimer.stop()
+        while not self._slots.wait_until_all_free(LOOK_SECONDS):
+            if self._stopping.asked.is_set():
+                return
 
     def _make_executors(self) -> dict[Kind, Executor]:
         settings = self._settings

@@ -1,0 +1,107 @@
+"""`--check`: whether a worker could work here, and what it would run."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from schema import grants, server
+from schema.runtime.engine import create_thread_engine
+from schema.runtime.errors import DENIED, error_code
+from schema.runtime.settings import Settings, SettingsError
+from worker import handlers
+from worker.handlers import Handler, HandlerError
+from worker.queues import QueueChoice, QueueChoiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. Its text is one line."""
+
+    about: str
+    text: str
+    is_fault: bool = False
+
+    def __str__(self) -> str:
+        """Return the line to print."""
+        word = "fault" if self.is_fault else "ok"
+        return f"{word:<6} {self.about:<9} {' '.join(self.text.split())}"
+
+
+def check(read_settings: Callable[[], Settings]) -> int:
+    """Print each finding and return the exit code: 1 when there is a fault."""
+    faults = 0
+    for finding in findings(read_settings):
+        sys.stdout.write(f"{finding}\n")
+        sys.stdout.flush()
+        faults += finding.is_fault
+    return 1 if faults else 0
+
+
+def findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
+    """Yield what is found; without settings there is nothing else to look at."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        yield _fault("settings", error)
+        return
+    yield Finding("settings", f"{settings.worker_concurrency} slots")
+    yield from _queues(settings)
+    yield from _handlers(settings)
+    engine = create_thread_engine(settings.database)
+    yield from _database(engine, settings)
+    engine.dispose()
+
+
+def _queues(settings: Settings) -> Iterator[Finding]:
+    try:
+        QueueChoice.parse(settings.worker_queues)
+    except QueueChoiceError as error:
+        yield _fault("queues", error)
+    else:
+        yield Finding("queues", settings.worker_queues)
+
+
+def _handlers(settings: Settings) -> Iterator[Finding]:
+    try:
+        registry: Mapping[str, Handler] = handlers.load(settings.handler_modules)
+    except HandlerError as error:
+        yield _fault("handlers", error)
+        return
+    for task_type, handler in sorted(registry.items()):
+        model = f", payload {handler.model.__qualname__}" if handler.model else ""
+        name = handlers.name_of(handler.function)
+        yield Finding("handler", f"{task_type}: {handler.kind}, {name}{model}")
+
+
+def _database(engine: Engine, settings: Settings) -> Iterator[Finding]:
+    where = f"{settings.database.host}:{settings.database.port}/{settings.database.database}"
+    try:
+        yield Finding("database", f"{server.check(engine)} at {where}")
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is what was to be found
+        yield _fault("database", error, where)
+        if error_code(error) not in DENIED:
+            return
+    try:
+        yield from _grants(engine)
+    except DBAPIError as error:
+        yield _fault("grants", error)
+
+
+def _grants(engine: Engine) -> Iterator[Finding]:
+    with engine.connect() as connection:
+        user = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one()
+        refused = list(grants.refused(connection, grants.WORKER))
+    for table, privilege in refused:
+        yield Finding("grants", f"{user} lacks {privilege} on {table}", is_fault=True)
+    if not refused:
+        yield Finding("grants", f"{user} may do what a worker does")
+
+
+def _fault(about: str, error: Exception, where: str = "") -> Finding:
+    """Return the finding of an error: of a driver's, the server's own words."""
+    arguments = getattr(getattr(error, "orig", None), "args", ())
+    text = str(arguments[-1]) if arguments else str(error)
+    return Finding(about, f"{where}: {text}" if where else text, is_fault=True)
