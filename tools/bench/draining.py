@@ -1,6 +1,7 @@
 """Draining a queue by worker processes, and how fast that was."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -15,7 +16,7 @@ from tools.bench.workers import WorkerProcess, workers
 WARM_QUEUE = "warm"
 WARM_TASKS_PER_SLOT = 4
 PATIENCE_SECONDS = 60.0
-SLOWEST_PER_SECOND = 20.0
+SLOWEST_PER_SECOND = 500.0
 LOOK_SECONDS = 0.1
 
 _UNFINISHED = "SELECT 1 FROM tasks WHERE status = %s AND queue = %s LIMIT 1"
@@ -58,10 +59,10 @@ def drain(stand: Stand, load: Load) -> Drained:
         filling.fill(stand.engine, waiting_task(queue, load.task_type), count)
     with workers(stand, slots=load.slots, queues=["*"] * load.processes) as started:
         filling.resume(stand.engine, WARM_QUEUE)
-        wait_until_done(stand.engine, WARM_QUEUE, warm_tasks)
+        wait_until_done(stand.engine, WARM_QUEUE, warm_tasks, started)
         before = _Clock.read(stand, started)
         filling.resume(stand.engine, QUEUE)
-        wait_until_done(stand.engine, QUEUE, load.tasks)
+        wait_until_done(stand.engine, QUEUE, load.tasks, started)
         after = _Clock.read(stand, started)
     return after.since(before, load.tasks, tasks_per_second(stand.engine, load.tasks))
 
@@ -75,10 +76,14 @@ def tasks_per_second(engine: Engine, tasks: int) -> float:
     return tasks / float(seconds)
 
 
-def wait_until_done(engine: Engine, queue: str, tasks: int) -> None:
-    """Wait until nothing of a queue waits or runs."""
+def wait_until_done(
+    engine: Engine, queue: str, tasks: int, started: Sequence[WorkerProcess] = ()
+) -> None:
+    """Wait until nothing of a queue waits or runs, as long as the workers live."""
     end = time.monotonic() + PATIENCE_SECONDS + tasks / SLOWEST_PER_SECOND
     while _is_unfinished(engine, queue):
+        for worker in started:
+            worker.require_alive()
         if time.monotonic() > end:
             raise BenchError(f"The queue {queue} was not drained in time.")
         time.sleep(LOOK_SECONDS)

@@ -42,15 +42,17 @@ def waiting_task(queue: str = QUEUE, task_type: str = NOOP) -> NewTask:
     return NewTask(title="nothing to do", task_type=task_type, queue=queue, payload=PAYLOAD)
 
 
-def fill(engine: Engine, new: NewTask, count: int) -> None:
-    """Create `count` tasks, one or more, like `new`, due since an hour ago, a microsecond apart.
+def fill(engine: Engine, new: NewTask, count: int) -> int:
+    """Create `count` tasks, one or more, like `new`; return the first one's id.
 
-    While they are copied nobody may claim them: pause their queue where workers run.
+    They are due since an hour ago, a microsecond apart. While they are copied nobody may claim
+    them: pause their queue where workers run.
     """
     with transaction(engine) as connection:
         (first,) = tasks.create(connection, [new])
         connection.exec_driver_sql(_AN_HOUR_AGO, (first,))
     multiply(engine, first, count)
+    return first
 
 
 def multiply(engine: Engine, first: int, count: int) -> None:

@@ -34,9 +34,16 @@ class WorkerProcess:
         """Wait for its "worker started"; raises BenchError when that does not come."""
         end = time.monotonic() + START_SECONDS
         while "worker started" not in self._events():
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise BenchError(f"The worker did not start: {self.log.read_text()}")
+            self.require_alive()
+            if time.monotonic() > end:
+                raise BenchError(f"A worker did not start in time: {self.log.read_text()}")
             time.sleep(0.02)
+
+    def require_alive(self) -> None:
+        """Raise BenchError when it has ended."""
+        code = self.process.poll()
+        if code is not None:
+            raise BenchError(f"A worker ended with {code}: {self.log.read_text()}")
 
     def stop(self) -> None:
         """End it in order, or kill it if that takes too long."""
