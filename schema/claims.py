@@ -1,14 +1,15 @@
 """The claim: take due rows, highest priority first, first come first served within one."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row
 
 from schema.attempts import Claimed
-from schema.models.queues import Queue
+from schema.gates import Gates, spend
 from schema.statements import (
     ANY_CLAIMABLE,
     CLAIM,
@@ -73,45 +74,32 @@ def has_claimable(connection: Connection) -> bool:
     return connection.exec_driver_sql(ANY_CLAIMABLE).first() is not None
 
 
-def open_queues(connection: Connection) -> tuple[datetime, list[str]]:
-    """Return the database's time and the names of the queues that are not paused."""
-    rows = connection.execute(_OPEN_QUEUES).all()
-    return (rows[0].now, [row.name for row in rows if row.name is not None])
-
-
-_NOW = select(func.utc_timestamp(6).label("now")).subquery()
-_OPEN_QUEUES = (
-    select(_NOW.c.now, Queue.name)
-    .select_from(_NOW.outerjoin(Queue, or_(Queue.is_paused == 0, Queue.resume_at <= _NOW.c.now)))
-    .order_by(Queue.name)
-)
-
-
 def claim(
     connection: Connection,
     worker_id: str,
     *,
-    queues: Sequence[str],
-    now: datetime,
+    gates: Gates,
     slots: int,
     hints: ScanHints,
 ) -> list[Claimed]:
-    """Take up to `slots` due tasks of `queues` for a worker until now + timeout_seconds.
+    """Take up to `slots` due tasks that the gates let through, until now + timeout_seconds.
 
     The highest priority first over all queues; within one, queue by queue as named, and within
-    a queue by available_at and id; tasks that have aged go before. `now` is the database's
-    time, read in this transaction.
+    a queue by available_at and id; tasks that have aged go before. In queues with a limit the
+    order is strict. The gates must have been entered in this transaction.
     Raises ClaimShortError when the guard found a locked row changed.
     """
-    rows = _lock_all(connection, queues, now, slots, hints)
+    rows = _lock_all(connection, gates, slots, hints)
     if not rows:
         return []
     ids = ",".join(str(row.id) for row in rows)
-    taken = connection.exec_driver_sql(TAKE_LEASES.format(ids=ids), (worker_id, now, now))
+    parameters = (worker_id, gates.now, gates.now)
+    taken = connection.exec_driver_sql(TAKE_LEASES.format(ids=ids), parameters)
     if taken.rowcount != len(rows):
         hints.drop()
         raise ClaimShortError(f"locked {len(rows)} tasks, took {taken.rowcount}")
-    return list(_with_details(connection, rows, ids, now))
+    spend(connection, gates, Counter(str(row.queue) for row in rows))
+    return list(_with_details(connection, rows, ids, gates.now))
 
 
 def _filled(connection: Connection, queues: Sequence[str]) -> list[Place]:
@@ -126,45 +114,64 @@ def _filled(connection: Connection, queues: Sequence[str]) -> list[Place]:
     return [places[position] for position in sorted(int(position) for position in found)]
 
 
-def _lock_all(
-    connection: Connection, queues: Sequence[str], now: datetime, slots: int, hints: ScanHints
-) -> list[Locked]:
-    places = _filled(connection, queues)
+def _lock_all(connection: Connection, gates: Gates, slots: int, hints: ScanHints) -> list[Locked]:
+    strict = ScanHints(hints.aging_seconds)  # of this claim alone: from the head of the queue
+    left = {queue: gates.allowance(queue, slots) for queue in gates.queues}
     rows: list[Locked] = []
-    aged_by = None
-    if hints.aging_seconds is not None:
-        aged_by = now - timedelta(seconds=hints.aging_seconds)
-        for place in places:
-            rows += _lock(connection, (place, True), aged_by, slots - len(rows), hints)
-    for place in places:
-        if aged_by is not None:
-            _pass_over(hints, place, aged_by)
-        rows += _lock(connection, (place, False), now, slots - len(rows), hints)
+    for place, aged in _scans(_filled(connection, gates.queues), hints.aging_seconds):
+        queue = place[0]
+        limit = min(slots - len(rows), left[queue])
+        scan = Scan(place, aged=aged, now=gates.now, limit=limit)
+        found = _lock(connection, scan, strict if queue in gates.allowances else hints)
+        left[queue] -= len(found)
+        rows += found
     return rows
 
 
-def _pass_over(hints: ScanHints, place: Place, aged_by: datetime) -> None:
-    """Let the scan begin behind what has aged: SKIP LOCKED does not skip one's own locks."""
-    end = (aged_by, MAX_ID)
-    hints.note(place, max(end, hints.end_of(place) or end))
+def _scans(places: Sequence[Place], aging_seconds: float | None) -> Iterator[tuple[Place, bool]]:
+    if aging_seconds is not None:
+        yield from ((place, True) for place in places)
+    yield from ((place, False) for place in places)
 
 
-def _lock(
-    connection: Connection, scan: tuple[Place, bool], until: datetime, limit: int, hints: ScanHints
-) -> Sequence[Locked]:
-    if limit == 0:
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One range of the claim index: a place, what has aged in it or the rest, and how many."""
+
+    place: Place
+    aged: bool
+    now: datetime
+    limit: int
+
+
+def _lock(connection: Connection, scan: Scan, hints: ScanHints) -> Sequence[Locked]:
+    if scan.limit == 0:
         return []
-    place, aged = scan
-    end = hints.end_of(place, aged=aged)
+    until, end = _range(scan, hints)
     if end is None:
-        rows = connection.exec_driver_sql(CLAIM, (*place, until, limit)).all()
+        rows = connection.exec_driver_sql(CLAIM, (*scan.place, until, scan.limit)).all()
     else:
         moment, last_id = end
-        parameters = (*place, moment, last_id, moment, until, limit)
+        parameters = (*scan.place, moment, last_id, moment, until, scan.limit)
         rows = connection.exec_driver_sql(CLAIM_ONWARD, parameters).all()
     if rows:
-        hints.note(place, (rows[-1].available_at, rows[-1].id), aged=aged)
+        hints.note(scan.place, (rows[-1].available_at, rows[-1].id), aged=scan.aged)
     return rows
+
+
+def _range(scan: Scan, hints: ScanHints) -> tuple[datetime, End | None]:
+    """Return up to where a scan goes, and behind what it begins.
+
+    The rest begins behind what has aged: SKIP LOCKED does not skip one's own locks.
+    """
+    end = hints.end_of(scan.place, aged=scan.aged)
+    if hints.aging_seconds is None:
+        return scan.now, end
+    aged_by = scan.now - timedelta(seconds=hints.aging_seconds)
+    if scan.aged:
+        return aged_by, end
+    aged_end = (aged_by, MAX_ID)
+    return scan.now, max(end or aged_end, aged_end)
 
 
 def _with_details(

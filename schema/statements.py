@@ -115,3 +115,35 @@ FOREMOST = f"""SELECT LEAST(COALESCE(MIN(available_at), UTC_TIMESTAMP(6)), UTC_T
 FROM tasks FORCE INDEX ({CLAIM_INDEX})
 WHERE claimable = 1 AND queue = %s AND priority = %s"""
 """The moment of the foremost task of a queue and priority, or now."""
+
+_IS_CLOSED = "(is_paused AND COALESCE(resume_at > UTC_TIMESTAMP(6), 1)) AS is_closed"
+_IS_LIMITED = "(max_concurrency IS NOT NULL OR rate_limit IS NOT NULL) AS is_limited"
+
+GATE_NAMES = f"""SELECT now, name, {_IS_LIMITED}
+FROM (SELECT UTC_TIMESTAMP(6) AS now) AS clock LEFT JOIN queues ON TRUE ORDER BY name"""
+"""The time and the queues there are, without locks."""
+
+GATE_DISPATCHER = """SELECT JSON_CONTAINS(value, 'false', '$.is_running') AS is_stopped
+FROM settings WHERE name = 'dispatcher' LOCK IN SHARE MODE"""
+"""Whether the dispatcher runs, so that a stop waits for this claim."""
+
+GATE_OPEN = f"""SELECT name, {_IS_CLOSED}, {_IS_LIMITED}
+FROM queues WHERE name IN ({{names}}) LOCK IN SHARE MODE"""
+"""Queues without limits, so that a pause waits for this claim."""
+
+_TOKENS = """LEAST(rate_limit, COALESCE(rate_tokens, rate_limit)
+    + COALESCE(TIMESTAMPDIFF(MICROSECOND, rate_refilled_at, UTC_TIMESTAMP(6)), 0)
+    / 1e6 * rate_limit / rate_period_seconds)"""
+
+GATE_LIMITED = f"""SELECT name, {_IS_CLOSED}, max_concurrency, rate_limit, {_TOKENS} AS tokens
+FROM queues WHERE name IN ({{names}}) ORDER BY name FOR UPDATE"""
+"""Queues with limits, one claim at a time."""
+
+RUNNING_IN = f"""SELECT COUNT(*) FROM tasks FORCE INDEX ({STATUS_INDEX})
+WHERE status = 'in_progress' AND queue = %s"""
+"""Live leases of a queue; what is in progress is bounded by the slots."""
+
+SPEND_TOKENS = f"""UPDATE queues SET rate_tokens = {_TOKENS} - %s,
+    rate_refilled_at = UTC_TIMESTAMP(6)
+WHERE name = %s AND rate_limit IS NOT NULL"""
+"""Fill the bucket of a queue up to now and take from it: tokens, queue."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from schema import claims, leases, tasks
+from schema import claims, gates, leases, tasks
 from schema.attempts import Claimed, Failed, Failure, Outcome, Settlement, Succeeded
 from schema.endings import Backoff
 from schema.new_task import NewTask
@@ -35,14 +35,9 @@ def claim(
 ) -> list[Claimed]:
     """Claim as a worker does."""
     with transaction(engine) as connection:
-        now, names = claims.open_queues(connection)
+        entered = gates.enter(connection, lambda names: names if queues is None else queues)
         return claims.claim(
-            connection,
-            worker_id,
-            queues=names if queues is None else queues,
-            now=now,
-            slots=slots,
-            hints=hints or claims.ScanHints(),
+            connection, worker_id, gates=entered, slots=slots, hints=hints or claims.ScanHints()
         )
 
 

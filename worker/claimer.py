@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from schema import claims
+from schema import claims, gates
 from schema.attempts import Claimed
 from schema.claims import ClaimShortError, ScanHints
 from schema.runtime.logging import get_logger
@@ -114,13 +114,12 @@ class Claimer:
             if not claims.has_claimable(connection):
                 return None
             asked_at = time.monotonic()
-            now, names = claims.open_queues(connection)
+            entered = gates.enter(connection, self._who.queues.ordered)
             answered_at = time.monotonic()
             claimed = claims.claim(
                 connection,
                 worker_id,
-                queues=self._who.queues.ordered(names),
-                now=now,
+                gates=entered,
                 slots=free,
                 hints=self._hints,
             )

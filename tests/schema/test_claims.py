@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from schema import claims
+from schema import claims, gates
 from schema.attempts import Claimed
 from schema.claims import ScanHints
 from schema.runtime.transactions import transaction
@@ -107,9 +107,8 @@ def test_a_claim_brings_payload_and_tags(engine: Engine) -> None:
 def test_two_claims_at_once_take_different_tasks(engine: Engine) -> None:
     make(engine, 10)
     with transaction(engine) as first:
-        now, names = claims.open_queues(first)
-        hints = ScanHints()
-        mine = claims.claim(first, "a", queues=names, now=now, slots=4, hints=hints)
+        entered = gates.enter(first, lambda names: names)
+        mine = claims.claim(first, "a", gates=entered, slots=4, hints=ScanHints())
         theirs = claim(engine, 10, worker_id="b")  # while the first is not committed
 
     assert len(mine) == 4
@@ -121,8 +120,8 @@ def test_a_claim_that_is_rolled_back_leaves_no_trace(engine: Engine) -> None:
     (task_id,) = make(engine)
     before = row(engine, task_id)
     with engine.connect() as connection:
-        now, names = claims.open_queues(connection)
-        claims.claim(connection, "a", queues=names, now=now, slots=1, hints=ScanHints())
+        entered = gates.enter(connection, lambda names: names)
+        claims.claim(connection, "a", gates=entered, slots=1, hints=ScanHints())
         connection.rollback()
 
     assert row(engine, task_id) == before

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine
 
-from schema import claims, leases, statements
+from schema import claims, gates, leases, statements
 from schema.attempts import Failed, Failure, Released, Snoozed, Succeeded
 from schema.endings import Backoff
 from schema.models.tasks import CLAIM_INDEX, STATUS_INDEX
@@ -96,9 +96,9 @@ def rows_locked(connection: Connection, server: Database) -> int:
 
 
 def claim_in(connection: Connection, slots: int, hints: claims.ScanHints | None = None) -> Any:
-    now, _ = claims.open_queues(connection)
+    entered = gates.enter(connection, lambda _names: QUEUES)
     hints = hints or claims.ScanHints()
-    return claims.claim(connection, WORKER, queues=QUEUES, now=now, slots=slots, hints=hints)
+    return claims.claim(connection, WORKER, gates=entered, slots=slots, hints=hints)
 
 
 def explain(connection: Connection, statement: str, parameters: tuple[Any, ...]) -> dict[str, Any]:
