@@ -85,4 +85,4 @@ def _allowance(connection: Connection, row: Any) -> int:
         allowances.append(row.max_concurrency - running)
     if row.rate_limit is not None:
         allowances.append(int(row.tokens))
-    return max(min(allowances), 0)
+    return int(max(min(allowances), 0))

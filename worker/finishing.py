@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from schema import claims, remaining
+from schema import gates, remaining
 from schema.runtime.outage import Outage
 from worker.queues import QueueChoice
 
@@ -44,7 +44,7 @@ class Part:
 
     def _with_due(self, connection: Connection) -> Sequence[str]:
         if self._since is None:
-            self._since, _ = claims.open_queues(connection)
+            self._since = gates.enter(connection, lambda _names: ()).now
         return remaining.queues_with_due(connection, self.task_types, self._since)
 
     def _with_unfinished(self, connection: Connection) -> Sequence[str]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from schema.grants import WORKER, Privilege
 from sqlalchemy import Engine
 
 from schema import grants
+from schema.grants import WORKER, Privilege
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.transactions import transaction
 from tests.accounts import Account, account

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from schema import claims
+from schema import claims, gates
 from schema.attempts import Claimed, Settlement, Succeeded
 from schema.claims import ScanHints
 from schema.endings import Backoff
@@ -38,14 +38,9 @@ class Rounds:
         with transaction(self._engine) as connection:
             began = time.perf_counter()
             claims.has_claimable(connection)
-            now, names = claims.open_queues(connection)
+            entered = gates.enter(connection, lambda names: names)
             claimed = claims.claim(
-                connection,
-                WORKER_ID,
-                queues=names,
-                now=now,
-                slots=self._slots,
-                hints=self._hints,
+                connection, WORKER_ID, gates=entered, slots=self._slots, hints=self._hints
             )
             milliseconds = (time.perf_counter() - began) * 1e3
         if len(claimed) != self._slots:
