@@ -1,7 +1,8 @@
 """Whether work is left: for a worker that ends when none is.
 
-Tasks of types that the worker has no handler for are another's, and those of a queue that is
-paused until somebody resumes it are nobody's: they do not count.
+Tasks of types that the worker has no handler for are another's, and those that wait until
+somebody lets them go are nobody's, as in a paused queue or with the dispatcher stopped: they do
+not count.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,16 +18,19 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    not_,
     or_,
     select,
 )
 
-from schema.models.queues import Queue
+from schema.models.metadata import Moment
+from schema.models.queues import Queue, Setting
 from schema.models.tasks import CLAIM_INDEX, STATUS_INDEX, Task
 from schema.states import Priority, Status
 
 _QUEUES = Queue.__table__
 _TASKS = Task.__table__
+_SETTINGS = Setting.__table__
 
 
 def _exists(index: str, *conditions: Any) -> Exists:
@@ -58,13 +62,29 @@ _DUE = or_(
 )
 _WAITING = _exists(CLAIM_INDEX, _CLAIMABLE)
 _RUNNING = _exists(STATUS_INDEX, _TASKS.c.status == literal_column(f"'{Status.IN_PROGRESS}'"))
-_NOT_PAUSED = _QUEUES.c.is_paused == false()
-_NAMES = select(_QUEUES.c.name).order_by(_QUEUES.c.name)
-_OPEN = or_(_NOT_PAUSED, _QUEUES.c.resume_at <= func.utc_timestamp(6))
-_WITH_DUE = _NAMES.where(and_(_OPEN, _DUE))
-_WITH_UNFINISHED = _NAMES.where(
-    or_(_NOT_PAUSED, _QUEUES.c.resume_at.is_not(None)), or_(_WAITING, _RUNNING)
+_DISPATCHER_RUNS = not_(
+    exists(
+        select(literal_column("1")).where(
+            _SETTINGS.c.name == "dispatcher",
+            func.json_contains(_SETTINGS.c.value, "false", "$.is_running") == literal_column("1"),
+        )
+    )
 )
+_PASSABLE = and_(
+    func.coalesce(_QUEUES.c.max_concurrency, 1) > literal_column("0"), _DISPATCHER_RUNS
+)
+_NOT_PAUSED = _QUEUES.c.is_paused == false()
+_OPEN = or_(_NOT_PAUSED, _QUEUES.c.resume_at <= func.utc_timestamp(6))
+_OPEN_LATER = or_(_NOT_PAUSED, _QUEUES.c.resume_at.is_not(None))
+_NOW = select(func.utc_timestamp(6, type_=Moment))
+_NAMES = select(_QUEUES.c.name).order_by(_QUEUES.c.name)
+_WITH_DUE = _NAMES.where(_PASSABLE, _OPEN, _DUE)
+_WITH_UNFINISHED = _NAMES.where(or_(and_(_PASSABLE, _OPEN_LATER, _WAITING), _RUNNING))
+
+
+def now(connection: Connection) -> datetime:
+    """Return the database's time."""
+    return connection.execute(_NOW).scalar_one()
 
 
 def queues_with_due(
@@ -76,7 +96,7 @@ def queues_with_due(
 
 
 def queues_with_unfinished(connection: Connection, task_types: Collection[str]) -> Sequence[str]:
-    """Return the queues in which a task waits, due or not, or is in progress anywhere.
+    """Return the queues in which a task waits, due or not, or is in progress on any worker.
 
     One statement, so that a task on its way from the one to the other is seen.
     """

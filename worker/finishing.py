@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from schema import gates, remaining
+from schema import remaining
 from schema.runtime.outage import Outage
 from worker.queues import QueueChoice
 
@@ -29,7 +29,7 @@ class Part:
         return self._is_empty(self._with_due)
 
     def is_drained(self) -> bool:
-        """Whether no task waits, due or not, and none is in progress, here or anywhere."""
+        """Whether no task waits, due or not, and none is in progress, here or elsewhere."""
         return self._is_empty(self._with_unfinished)
 
     def _is_empty(self, queues_with: Callable[[Connection], Sequence[str]]) -> bool:
@@ -44,7 +44,7 @@ class Part:
 
     def _with_due(self, connection: Connection) -> Sequence[str]:
         if self._since is None:
-            self._since = gates.enter(connection, lambda _names: ()).now
+            self._since = remaining.now(connection)
         return remaining.queues_with_due(connection, self.task_types, self._since)
 
     def _with_unfinished(self, connection: Connection) -> Sequence[str]:

@@ -12,7 +12,7 @@ gives back at once."""
 
 EPILOG = """\
 For --once and --drain only those tasks count that this worker can run: of the queues that it
-takes, unless they are paused until somebody resumes them, and of types that it has handlers for.
+takes and the types that it has handlers for, and not what waits for a person, as in a paused queue.
 
 Settings are environment variables: DATABASE_URL, WORKER_HANDLERS (modules, comma separated),
 WORKER_QUEUES, WORKER_CONCURRENCY and others that README.md lists. docs/handlers.md says how to
