@@ -1,6 +1,7 @@
 """worker.testing.perform, and what docs/handlers.md shows."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ from worker.testing import (
     Succeeded,
     perform,
 )
+
+DOCUMENT = ROOT / "docs" / "handlers.md"
 
 KINDS = ["async", "def", "thread"]
 
@@ -247,3 +250,21 @@ def test_neither_a_database_nor_settings_are_needed() -> None:
     )
 
     assert (ran.stdout, ran.stderr) == ("{'slept_seconds': 0.0}\n", "")
+
+
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_blocks_of_the_manual_run_and_their_tests_pass() -> None:
+    namespace: dict[str, Any] = {"__name__": "images"}
+    for block in BLOCKS:
+        exec(compile(block, str(DOCUMENT), "exec"), namespace)
+
+    tests = [each for name, each in namespace.items() if name.startswith("test_")]
+    assert len(tests) >= 6
+    for test in tests:
+        test()
+    assert perform("report").result == "computed in a child process"
+    assert perform("legacy").result == "waited in a thread"
+    assert perform("nightly").failure.message == "the disk is full"
