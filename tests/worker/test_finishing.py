@@ -5,12 +5,16 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from schema import queues
+from schema.runtime.settings import Settings
+from schema.runtime.stopping import Stopping
 from schema.runtime.transactions import transaction
 from tests.processes import Start
 from tests.rows import attempts, claim, make, row, rows, succeed
 from tests.waiting import wait_for
 from tests.worker.command import HANDLERS, postpone, ran, status_of, write_module
 from tools.servers import Database
+from worker.handlers import load
+from worker.worker import Worker
 
 CHAIN = """
 from worker import handler
@@ -164,3 +168,17 @@ class TestDrain:
         assert worker.stop() == 0
 
         assert status_of(engine, task_id) == ["to_do"]
+
+
+def test_a_worker_that_cannot_find_out_whether_work_is_left_fails(
+    engine: Engine, database_url: str
+) -> None:
+    def is_done() -> bool:
+        raise LookupError("no such thing")
+
+    settings = Settings(database_url=database_url)
+    worker = Worker(engine, settings, {"sleep": load([])["sleep"]}, Stopping())
+
+    assert not worker.run(is_done)
+
+    assert rows(engine, "SELECT status FROM workers") == [{"status": "stopped"}]
