@@ -133,6 +133,10 @@ FAULTS: Mapping[str, Sentence] = {
     ),
     "moment_range": ("it must lie between the years 1000 and 9999", "年份必须在 1000 到 9999 之间"),
     "document": ("it cannot be stored: {reason}", "无法存储：{reason}"),
+    "one_move": (
+        "send either priority_offset, in seconds, or to, which is first or last",
+        "须提供 priority_offset（秒）或 to（first 或 last），二者取一",
+    ),
     "given_twice": ("it can be given once only", "只能提供一次"),
     "not_valid": ("it is not valid", "内容无效"),
 }

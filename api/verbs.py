@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 from sqlalchemy import Connection
 from starlette.responses import Response
 
@@ -39,16 +40,27 @@ class WithReason(BaseModel):
     reason: Reason | None = None
 
 
-class Shift(WithReason):
-    """Move a task by seconds; negative is sooner, into the past if need be."""
+class Move(WithReason):
+    """Where to: by seconds (negative is sooner, into the past if need be), or to a place.
 
-    priority_offset: int = Field(ge=-LONGEST_SHIFT_SECONDS, le=LONGEST_SHIFT_SECONDS)
+    "first" is before and "last" behind all others of its queue and priority that are due.
+    """
 
+    priority_offset: Annotated[
+        int | None, Field(ge=-LONGEST_SHIFT_SECONDS, le=LONGEST_SHIFT_SECONDS)
+    ] = None
+    to: Literal["first", "last"] | None = None
 
-class Placement(WithReason):
-    """Move a task before or behind all others of its queue and priority that are due."""
+    @model_validator(mode="after")
+    def _is_one_move(self) -> "Move":
+        if (self.priority_offset is None) == (self.to is None):
+            raise PydanticCustomError("one_move", "one of the two")
+        return self
 
-    to: Literal["first", "last"]
+    @property
+    def place(self) -> float | Literal["first", "last"]:
+        """The move as the schema takes it."""
+        return self.to or self.priority_offset or 0
 
 
 class Reordered(TaskDetail):
@@ -94,11 +106,11 @@ async def resume_task(
 
 @router.post("/tasks/{task_id:number}/reorder", response_model=Reordered, responses=ANSWERS)
 async def reorder_task(
-    task_id: TaskId, database: DatabaseDependency, body: Annotated[Shift | Placement, Body()]
+    task_id: TaskId, database: DatabaseDependency, body: Annotated[Move, Body()]
 ) -> Response:
     """Move a task that waits or is paused within its queue and priority."""
-    place = body.priority_offset if isinstance(body, Shift) else body.to
-    task = await _done(database, task_id, Order(Verb.REORDER, OPERATOR, body.reason, place))
+    order = Order(Verb.REORDER, OPERATOR, body.reason, body.place)
+    task = await _done(database, task_id, order)
     return TaskResponse(task, more={"new_next_execution_time": task["available_at"]})
 
 

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from schema.models.tasks import CLAIM_INDEX
-from schema.runtime.errors import is_transient
+from schema.runtime.errors import NOT_LET_IN, error_code, is_transient
 from schema.runtime.logging import get_logger
 from schema.statements import CLAIM
 
@@ -62,6 +62,9 @@ def wait_until_fit(engine: Engine, stop: threading.Event) -> None:
         except NotMigratedError as error:
             reason = str(error)
         except Exception as error:
+            if error_code(error) in NOT_LET_IN:
+                refusal = getattr(error, "orig", error)
+                raise WrongServerError(f"DATABASE_URL: the server refuses: {refusal}") from None
             if not is_transient(error):
                 raise
             reason = f"the server cannot be reached: {getattr(error, 'orig', error)}"

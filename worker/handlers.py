@@ -65,6 +65,8 @@ def handler(
 
     Raises HandlerError when the type has a handler already; one that is built in is replaced.
     """
+    if not isinstance(task_type, str):
+        raise HandlerError('write @handler("a task type"), with the type in parentheses')
 
     def register(function: Function) -> Function:
         taken = _registered.get(task_type)

@@ -1,29 +1,39 @@
 """How Alembic reaches the database: the one that DATABASE_URL names."""
 
-import logging
-
 from alembic import context
+from alembic.util import CommandError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from schema.models import metadata
 from schema.runtime.engine import create_thread_engine
-from schema.runtime.settings import settings
-
-log = logging.getLogger("alembic.runtime.migration")
+from schema.runtime.settings import SettingsError, settings
 
 
 def run() -> None:
-    """Run the migrations, or print their SQL with `--sql`."""
+    """Run the migrations, or print their SQL with `--sql`.
+
+    Raises CommandError, which Alembic prints as one line, for wrong settings or no database.
+    """
     if context.is_offline_mode():
         context.configure(dialect_name="mysql", target_metadata=metadata, literal_binds=True)
         with context.begin_transaction():
             context.run_migrations()
         return
-    engine = create_thread_engine(settings().database, connections=1)
-    with engine.connect() as connection:
+    with _connected() as connection:
         context.configure(connection=connection, target_metadata=metadata)
         with context.begin_transaction():
             context.run_migrations()
-    engine.dispose()
+    connection.engine.dispose()
+
+
+def _connected() -> Connection:
+    try:
+        return create_thread_engine(settings().database, connections=1).connect()
+    except SettingsError as error:
+        raise CommandError(str(error)) from None
+    except DBAPIError as error:
+        raise CommandError(f"DATABASE_URL: the database cannot be used: {error.orig}") from None
 
 
 run()

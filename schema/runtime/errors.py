@@ -20,6 +20,9 @@ LOST = frozenset(
 )
 """The connection is gone or could not be made."""
 
+NOT_LET_IN = frozenset({1044, 1045, 1049, 1698})
+"""Wrong user or password, no right to the database, or no such database."""
+
 DENIED = frozenset({1044, 1142, 1143})
 """The user may not do that in the database, to the table, to the column."""
 

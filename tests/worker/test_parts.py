@@ -62,6 +62,10 @@ class TestHandlers:
         with pytest.raises(HandlerError, match="two parameters"):
             handler("test.none")(lambda: None)
 
+    def test_a_decorator_without_its_parentheses_is_refused(self) -> None:
+        with pytest.raises(HandlerError, match="in parentheses"):
+            handler(_first)  # type: ignore[arg-type]
+
     def test_a_module_that_cannot_be_imported_is_named(self) -> None:
         with pytest.raises(HandlerError, match="no_such_module cannot be imported: ModuleNotFound"):
             handlers.load(["no_such_module"])

@@ -201,6 +201,18 @@ def test_a_worker_with_wrong_settings_ends_with_one_sentence(
     assert worker.errors.read_text().count("\n") == 1
 
 
+def test_a_worker_that_the_server_does_not_let_in_ends_with_one_sentence(
+    start: Start, server: Database
+) -> None:
+    worker = start("worker", DATABASE_URL=server.url.replace("root@", "nobody:wrong@"))
+
+    assert worker.wait() == 2
+    said = worker.errors.read_text()
+    assert said.startswith("worker: DATABASE_URL: the server refuses: ")
+    assert "Access denied for user 'nobody'" in said
+    assert said.count("\n") == 1
+
+
 def test_a_worker_that_waits_for_its_server_can_be_stopped(start: Start) -> None:
     worker = start("worker", DATABASE_URL="mysql://root@127.0.0.1:1/none")
     worker.wait_for_event("waiting for the database")

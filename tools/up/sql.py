@@ -1,6 +1,7 @@
 """Open the database of `make up` in a command-line client: `make sql`."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -8,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from tools.servers.programs import find_client
 from tools.up.private import URL_FILE
 
+ANSWER_SECONDS = 5.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -22,8 +24,20 @@ def main() -> None:
             "No client was found: install mariadb-client on Debian and Ubuntu, mariadb on Fedora,"
             " or mariadb from Homebrew on macOS."
         )
-    words, environment = connect_words(url_file.read_text(), client.command)
+    url = url_file.read_text()
+    if not _answers(url):
+        sys.exit("`make up` is not running in this checkout: start it, then `make sql` beside it.")
+    words, environment = connect_words(url, client.command)
     os.execvpe(words[0], [*words, *sys.argv[1:]], environment)
+
+
+def _answers(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname, parts.port or 3306), ANSWER_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def connect_words(url: str, client: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
