@@ -20,21 +20,20 @@ class Burial:
         self._engine = engine
         self._backoff = backoff
         self._dead_seconds = dead_seconds
-        self._continuity = Continuity()
+        self._continuity = Continuity(dead_seconds / 3)
 
     def __call__(self) -> None:
         """Bury the dead, then expire what workers that are gone still hold."""
-        try:
-            dead = run(self._engine, self._bury)
-        except Exception:
-            self._continuity.broke()
-            raise
-        for worker_id in dead:
+        for worker_id in run(self._engine, self._bury):
             log.warning("worker is dead", worker_id=worker_id)
         if total := expire_all(self._engine, self._backoff, orphaned):
             log.info("leases of gone workers expired", count=total)
 
     def _bury(self, connection: Connection) -> list[str]:
-        if self._continuity.look(connection) < self._dead_seconds:
-            return []
-        return workers.bury(connection, dead_seconds=self._dead_seconds)
+        try:
+            if self._continuity.look(connection) < self._dead_seconds:
+                return []
+            return workers.bury(connection, dead_seconds=self._dead_seconds)
+        except Exception:
+            self._continuity.broke()
+            raise

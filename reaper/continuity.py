@@ -17,9 +17,16 @@ _LOOK = """SELECT UTC_TIMESTAMP(6) AS now, @@hostname AS host, @@port AS port,
 
 
 class Continuity:
-    """Looks at the server at each tick, and measures since when nothing broke."""
+    """Looks at the server at each tick, and measures since when nothing broke.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Two looks more than `longest_gap` seconds apart are a break too: a server that stalled for
+    so long gives no error, and its workers could not beat.
+    """
+
+    def __init__(
+        self, longest_gap: float = float("inf"), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._longest_gap = longest_gap
         self._clock = clock
         self._last: tuple[float, float, tuple[object, ...]] | None = None
         self._since = clock()
@@ -37,7 +44,8 @@ class Continuity:
         if self._last is not None:
             last_here, last_there, last_server = self._last
             jump = abs((there - last_there) - (here - last_here))
-            if server != last_server or jump > JUMP_SECONDS:
+            stalled = here - last_here > self._longest_gap
+            if server != last_server or jump > JUMP_SECONDS or stalled:
                 self._since = here
         self._last = (here, there, server)
         return here - self._since

@@ -37,6 +37,11 @@ def encode(value: Any, *, max_bytes: int) -> str:
     return encoded.decode()
 
 
+def storable(text: object) -> str:
+    """Return text as both servers take it: lone surrogates, as in odd file names, become "?"."""
+    return str(text).encode("utf-8", "replace").decode()
+
+
 def decode(text: str | None) -> Any:
     """Return the value of JSON text read from the database; None for NULL."""
     return None if text is None else orjson.loads(text)

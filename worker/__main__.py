@@ -1,6 +1,7 @@
 """The worker process: `python -m worker`."""
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -91,4 +92,7 @@ def _listen() -> Stopping:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)  # a thread that a handler left behind would hold up the interpreter

@@ -94,6 +94,6 @@ ENDED = Failed(Failure("Cancelled", "the handler was told to end"))
 
 
 def _last_words(said: Outcome) -> Failure:
-    if isinstance(said, Failed) and said is not ENDED:
+    if isinstance(said, Failed) and said != ENDED:
         return said.failure
     return Failure("Cancelled", "stopped")

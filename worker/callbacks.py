@@ -15,6 +15,7 @@ from worker.attempt import Attempt
 from worker.context import Context
 from worker.executors.executor import Keeper
 from worker.executors.in_process import InProcessLink
+from worker.handlers import Callback
 from worker.threads import Failed, watched
 
 log = get_logger(__name__)
@@ -54,17 +55,24 @@ class Callbacks:
                 log.exception("a callback failed", task_id=failing[0].claimed.id)
 
     def _call(self, attempt: Attempt, failure: Failure) -> None:
-        with self._engine.connect() as connection:
-            query = select(Task.status).where(Task.id == attempt.claimed.id)
-            status = connection.execute(query).scalar_one_or_none()
-        handler = attempt.handler
-        callback = handler.on_failure if status == Status.FAILED else handler.on_retry
-        if callback is None or status not in {Status.FAILED, Status.RETRYING}:
+        callback = self._callback_for(attempt)
+        if callback is None:
             return
         context = Context(attempt.claimed, InProcessLink(attempt, self._keeper), blocking=True)
         answer = callback(context, failure)
         if inspect.isawaitable(answer):
             asyncio.run(_awaited(answer))
+
+    def _callback_for(self, attempt: Attempt) -> Callback | None:
+        """Return what to call; the task may have been claimed again, and ended, by now."""
+        with self._engine.connect() as connection:
+            query = select(Task.status, Task.fence).where(Task.id == attempt.claimed.id)
+            task = connection.execute(query).one_or_none()
+        if task is None:
+            return None
+        if task.fence > attempt.claimed.fence or task.status == Status.RETRYING:
+            return attempt.handler.on_retry
+        return attempt.handler.on_failure if task.status == Status.FAILED else None
 
 
 async def _awaited(answer: Awaitable[object]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
 from schema import attempts
 from schema.attempts import Failure, Settlement, Succeeded
@@ -14,7 +13,7 @@ from schema.endings import Backoff
 from schema.runtime.errors import is_transient
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
-from schema.runtime.transactions import transaction
+from schema.runtime.transactions import CommitUnknownError, transaction
 from schema.settling import settle
 from worker.threads import Failed, watched
 
@@ -104,7 +103,7 @@ class Completer:
                 return
 
     def _is_refused(self, error: Exception) -> bool:
-        return isinstance(error, DBAPIError | ValueError) and not is_transient(error)
+        return not isinstance(error, CommitUnknownError) and not is_transient(error)
 
     def _write_apart(self, batch: list[Settlement], error: Exception) -> None:
         """Find the end that the database refuses, and let it fail instead of all of them."""

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schema.attempts import Claimed, Progress
-from schema.documents import CHECKPOINT_BYTES, PAYLOAD_BYTES, decode, encode
+from schema.documents import CHECKPOINT_BYTES, PAYLOAD_BYTES, decode, encode, storable
 from schema.limits import PROGRESS_MESSAGE_LENGTH
 from schema.new_task import NewTask
 from schema.states import Stage
@@ -84,7 +84,7 @@ class Context:
         """
         if percent is not None and not 0 <= percent <= 100:
             raise ValueError(f"progress takes 0 to 100 percent, got {percent}")
-        told = None if message is None else str(message)[:PROGRESS_MESSAGE_LENGTH]
+        told = None if message is None else storable(message)[:PROGRESS_MESSAGE_LENGTH]
         self._link.report(Progress(percent, told, None if stage is None else str(Stage(stage))))
 
     def save(self, value: Any) -> Awaitable[None]:
@@ -147,5 +147,5 @@ def _opened(checkpoint: str | None) -> tuple[Any, dict[str, Any]]:
         return None, {}
     document = decode(checkpoint)
     if isinstance(document, dict) and _ONCE in document:
-        return document[_SAVED], document[_ONCE]
+        return document.get(_SAVED), document[_ONCE]
     return document, {}

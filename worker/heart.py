@@ -18,7 +18,7 @@ from schema.runtime.outage import Outage
 from schema.runtime.transactions import transaction
 from schema.workers import WorkerDescription
 from worker.attempt import Attempt, Reason
-from worker.identity import Identity
+from worker.identity import Identity, new_id
 from worker.running import Running
 from worker.threads import Failed, watched
 
@@ -111,11 +111,13 @@ class Heart:
         attempts = self._running.attempts()
         with transaction(self._engine) as connection:
             lives = workers.beat(connection, self._identity.id)
-            _report(connection, attempts)
-            lost, stopping = holding.check(connection, [attempt.hold for attempt in attempts])
         if not lives:
             self._rise_again()
             return
+        # Apart from the beat: a task's row that somebody has locked must not stop the heart.
+        with transaction(self._engine) as connection:
+            _report(connection, attempts)
+            lost, stopping = holding.check(connection, [attempt.hold for attempt in attempts])
         still = {attempt.hold for attempt in self._running.attempts()}
         self._end(attempts, lost & still, Reason.LOST)
         self._end(attempts, stopping, Reason.STOPPED)
@@ -130,11 +132,13 @@ class Heart:
     def _rise_again(self) -> None:
         """Go on under a new id: the reaper called this worker dead, and its leases are gone."""
         with self._running.claiming:
-            dead = self._identity.renew()
-            self._register()
+            dead, anew = self._identity.id, new_id()
+            with transaction(self._engine) as connection:
+                workers.register(connection, anew, self._description)
+            self._identity.id = anew
         log.warning("called dead, registered anew", dead=dead, worker_id=self._identity.id)
         self._reflexes.end(
-            [attempt for attempt in self._running.attempts() if attempt.worker_id == dead],
+            [attempt for attempt in self._running.attempts() if attempt.worker_id != anew],
             Reason.LOST,
         )
 
@@ -151,7 +155,7 @@ class Heart:
 
 def _report(connection: Connection, attempts: Sequence[Attempt]) -> None:
     told = {}
-    for attempt in attempts:
+    for attempt in sorted(attempts, key=lambda attempt: attempt.hold):
         if attempt.progress is not None:
             told[attempt.hold], attempt.progress = attempt.progress, None
     holding.report(connection, told)

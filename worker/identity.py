@@ -7,16 +7,12 @@ from schema.runtime.settings import host_name
 
 
 class Identity:
-    """An id that says where the process is and is no other start's: host:pid:random."""
+    """The id under which this process is known, until it is called dead and takes another."""
 
     def __init__(self) -> None:
-        self.id = _new_id()
-
-    def renew(self) -> str:
-        """Take a new id, when the old one was called dead; return the old one."""
-        old, self.id = self.id, _new_id()
-        return old
+        self.id = new_id()
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """Return an id that says where the process is and is no other start's: host:pid:random."""
     return f"{host_name()[:15]}:{os.getpid()}:{secrets.token_hex(4)}"

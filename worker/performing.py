@@ -1,9 +1,9 @@
 """Performing one attempt: payload in, outcome out; the same in every executor."""
 
+import asyncio
 import traceback
 from typing import Any
 
-import orjson
 from pydantic import BaseModel, ValidationError
 
 from schema.attempts import (
@@ -16,7 +16,7 @@ from schema.attempts import (
     Snoozed,
     Succeeded,
 )
-from schema.documents import RESULT_BYTES, DocumentError, decode, encode
+from schema.documents import RESULT_BYTES, DocumentError, decode, encode, storable
 from worker.attempt import ENDED
 from worker.context import Context
 from worker.handlers import Handler
@@ -32,7 +32,9 @@ async def perform_coroutine(handler: Handler, claimed: Claimed, link: Link) -> O
         return _succeeded(await handler.function(context, payload), context)
     except Exception as error:  # noqa: BLE001  # whatever a handler raises ends its attempt only
         return outcome_of(error, claimed)
-    except (SystemExit, KeyboardInterrupt) as error:
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001  # SystemExit, and what extensions raise
         return outcome_of(error, claimed)
 
 
@@ -46,7 +48,7 @@ def perform_function(handler: Handler, claimed: Claimed, link: Link) -> Outcome:
         return ENDED
     except Exception as error:  # noqa: BLE001  # whatever a handler raises ends its attempt only
         return outcome_of(error, claimed)
-    except (SystemExit, KeyboardInterrupt) as error:
+    except BaseException as error:  # noqa: BLE001  # SystemExit, and what extensions raise
         return outcome_of(error, claimed)
 
 
@@ -105,14 +107,9 @@ def _succeeded(result: Any, context: Context) -> Succeeded:
 
 
 def _failure(error: BaseException) -> Failure:
-    lines = traceback.format_exception(error)
-    return Failure(type(error).__name__, _storable(str(error)), _storable("".join(lines)))
-
-
-def _storable(text: str) -> str:
-    """Return text as the database takes it: handlers may raise lone surrogates."""
     try:
-        orjson.dumps(text)
-    except TypeError:
-        return text.encode("utf-8", "replace").decode()
-    return text
+        message = str(error)
+        trace = "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001  # the error's own __str__ may fail
+        message, trace = "its message cannot be shown", ""
+    return Failure(type(error).__name__, storable(message), storable(trace))

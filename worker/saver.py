@@ -1,19 +1,23 @@
 """The saver: writes checkpoints of running handlers, in a thread of its own."""
 
 import queue
+import threading
 from concurrent.futures import Future
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from schema.attempts import Hold
 from schema.holding import save
-from schema.runtime.transactions import CommitUnknownError, run
+from schema.runtime.errors import is_transient
+from schema.runtime.outage import Outage
+from schema.runtime.transactions import CommitUnknownError, transaction
 from worker.signals import LeaseLost
 from worker.threads import Failed, watched
 
 Request = tuple[Hold, str, "Future[None]"]
 
 BATCH = 100
+CLOSE_SECONDS = 1.0
 
 
 class Saver:
@@ -22,6 +26,8 @@ class Saver:
     def __init__(self, engine: Engine, failed: Failed) -> None:
         self._engine = engine
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._outage = Outage("saving")
         self._thread = watched("saver", self._run, failed)
 
     def start(self) -> None:
@@ -36,8 +42,9 @@ class Saver:
 
     def close(self) -> None:
         """End the thread; handlers have ended before."""
+        self._closing.set()
         self._requests.put(None)
-        self._thread.join()
+        self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         while (request := self._requests.get()) is not None:
@@ -56,22 +63,40 @@ class Saver:
 
     def _write(self, requests: list[Request]) -> None:
         # A handler that was cancelled while it waited has cancelled its future.
-        batch = [request for request in requests if request[2].set_running_or_notify_cancel()]
+        self._write_claimed(
+            [request for request in requests if request[2].set_running_or_notify_cancel()]
+        )
 
-        def work(connection: Connection) -> list[bool]:
-            return [save(connection, hold, checkpoint) for hold, checkpoint, _ in batch]
-
-        try:
+    def _write_claimed(self, batch: list[Request]) -> None:
+        """Save, again and again while the database fails: a paid step must not be forgotten."""
+        while batch and not self._closing.is_set():
             try:
-                saved = run(self._engine, work)
-            except CommitUnknownError:
-                saved = run(self._engine, work)  # saving once more changes nothing
-        except Exception as error:  # noqa: BLE001  # it is the handlers' to deal with
-            for _, _, future in batch:
-                future.set_exception(error)
-            return
-        for (_, _, future), taken in zip(batch, saved, strict=True):
-            if taken:
-                future.set_result(None)
+                with transaction(self._engine) as connection:
+                    saved = [save(connection, hold, checkpoint) for hold, checkpoint, _ in batch]
+            except Exception as error:  # noqa: BLE001  # it is the handler's to deal with
+                if not isinstance(error, CommitUnknownError) and not is_transient(error):
+                    self._write_apart(batch, error)
+                    return
+                self._closing.wait(self._outage.wait_after(error))
             else:
-                future.set_exception(LeaseLost())
+                self._outage.over()
+                _answer(batch, saved)
+                return
+        for _, _, future in batch:
+            future.set_exception(RuntimeError("the worker ends: the checkpoint was not saved"))
+
+    def _write_apart(self, batch: list[Request], error: Exception) -> None:
+        """Tell the one whose checkpoint the database refuses, and save the others."""
+        if len(batch) == 1:
+            batch[0][2].set_exception(error)
+            return
+        for request in batch:
+            self._write_claimed([request])
+
+
+def _answer(batch: list[Request], saved: list[bool]) -> None:
+    for (_, _, future), taken in zip(batch, saved, strict=True):
+        if taken:
+            future.set_result(None)
+        else:
+            future.set_exception(LeaseLost())

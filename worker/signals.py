@@ -10,6 +10,7 @@ BaseException
 └── HandlerEnded      raised in a `def` handler that is told to end, so that it can clean up
 """
 
+from schema.documents import storable
 from schema.states import AttemptOutcome
 
 YEAR_SECONDS = 31_536_000
@@ -40,8 +41,8 @@ class Hold(Exception):  # noqa: N818  # it is no error
     """Pauses the task with a reason, until an operator starts or resumes it."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = storable(reason)
+        super().__init__(self.reason)
 
 
 class PauseQueue(Exception):  # noqa: N818  # it is no error
@@ -51,8 +52,8 @@ class PauseQueue(Exception):  # noqa: N818  # it is no error
     """
 
     def __init__(self, reason: str, seconds: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = storable(reason)
+        super().__init__(self.reason)
         self.seconds = None if seconds is None else _seconds("PauseQueue", seconds)
 
 

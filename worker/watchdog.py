@@ -43,12 +43,16 @@ class Watchdog:
     def _watch_blocked(self, answered: threading.Event) -> None:
         """Warn when the same coroutine still has the loop at the next look, and wait for it."""
         attempt = self._executor.on_loop()
-        if attempt is None or answered.wait(LOOK_SECONDS):
+        if answered.wait(LOOK_SECONDS):
             return  # the loop is only slow
-        task = {"task_id": attempt.claimed.id, "task_type": attempt.claimed.task_type}
+        task: dict[str, object] = {}  # one that a handler started has no name
+        deadline = self._executor.oldest_deadline()
+        if attempt is not None:
+            task = {"task_id": attempt.claimed.id, "task_type": attempt.claimed.task_type}
+            deadline = attempt.deadline
         log.warning("the event loop is blocked: use a def handler for what does not await", **task)
         while not answered.wait(LOOK_SECONDS) and not self._stopping.is_set():
-            if time.monotonic() > attempt.deadline + HANGING_SECONDS:
+            if deadline is not None and time.monotonic() > deadline + HANGING_SECONDS:
                 log.error("a coroutine blocks the event loop for good: the worker ends", **task)
                 os._exit(EXIT_CODE)
         log.info("the event loop runs again", **task)

@@ -15,6 +15,9 @@ CONFLICT = frozenset({1020, 1205, 1206, 1213})
 REFUSED = frozenset({1040, 1203, 1226})
 """Too many connections."""
 
+INTERRUPTED = frozenset({1021, 1114, 1180, 1317, 1969, 3024, 3100, 3101})
+"""Killed, out of time or out of space: for now."""
+
 LOST = frozenset(
     {0, 1047, 1053, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013, 2014, 2045, 2055, 4031}
 )
@@ -52,7 +55,8 @@ def is_transient(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     return (
-        error.connection_invalidated or error_code(error) in CONFLICT | READ_ONLY | REFUSED | LOST
+        error.connection_invalidated
+        or error_code(error) in CONFLICT | READ_ONLY | REFUSED | LOST | INTERRUPTED
     )
 
 

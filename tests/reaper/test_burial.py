@@ -36,7 +36,7 @@ def clock() -> Clock:
 def burial(engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Burial:
     """A burial that has reached the database for long enough, as it believes."""
     one = Burial(engine, AT_ONCE, DEAD_SECONDS)
-    monkeypatch.setattr(one, "_continuity", Continuity(clock))
+    monkeypatch.setattr(one, "_continuity", Continuity(clock=clock))
     one()
     monkeypatch.setattr("reaper.continuity.JUMP_SECONDS", 1e9)
     clock.now += DEAD_SECONDS
@@ -173,13 +173,13 @@ class TestContinuity:
             return continuity.look(connection)
 
     def test_it_counts_from_the_start(self, engine: Engine, clock: Clock) -> None:
-        continuity = Continuity(clock)
+        continuity = Continuity(clock=clock)
         clock.now += 3
 
         assert self.look(engine, continuity) == 3
 
     def test_an_outage_starts_it_anew(self, engine: Engine, clock: Clock) -> None:
-        continuity = Continuity(clock)
+        continuity = Continuity(clock=clock)
         self.look(engine, continuity)
         clock.now += 100
         continuity.broke()
@@ -187,16 +187,29 @@ class TestContinuity:
         assert self.look(engine, continuity) == 0
 
     def test_a_jump_of_the_servers_clock_starts_it_anew(self, engine: Engine, clock: Clock) -> None:
-        continuity = Continuity(clock)
+        continuity = Continuity(clock=clock)
         self.look(engine, continuity)
         clock.now += JUMP_SECONDS * 2  # ours went on, the server's did not
 
         assert self.look(engine, continuity) == 0
 
+    def test_a_server_that_stalled_starts_it_anew(
+        self, engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("reaper.continuity.JUMP_SECONDS", 1e9)
+        continuity = Continuity(3, clock)
+        self.look(engine, continuity)
+        clock.now += 2.9
+        steady = self.look(engine, continuity)
+        clock.now += 3.1
+
+        assert steady == pytest.approx(2.9)
+        assert self.look(engine, continuity) == 0
+
     def test_a_failover_starts_it_anew(
         self, engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        continuity = Continuity(clock)
+        continuity = Continuity(clock=clock)
         self.look(engine, continuity)
         clock.now += 1
         other = "SELECT UTC_TIMESTAMP(6) AS now, 'other' AS host, 1 AS port, 1 AS server_id"

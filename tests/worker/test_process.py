@@ -75,7 +75,8 @@ def test_a_task_that_takes_too_long_is_retried_then_failed(
 
     wait_for_status(engine, task_id, "failed")
 
-    assert [each["outcome"] for each in attempts(engine, task_id)] == ["timed_out", "timed_out"]
+    ends = [(each["outcome"], each["message"]) for each in attempts(engine, task_id)]
+    assert ends == [("timed_out", "timed out: the lease of 1 s was over")] * 2
     assert marks.read_text() == "begin 1\nbegin 2\n"
 
 

@@ -27,11 +27,14 @@ class Child:
 
     process: ForkServerProcess
     channel: "Connection[ToChild, FromChild]"
+    notice: "Connection[bytes, bytes]"
     run: Any = None
     served: int = 0
 
     def terminate(self) -> None:
-        """Ask the child, and what it started, to end."""
+        """Ask the child, and what it started, to end; announced, so that it knows who asks."""
+        with contextlib.suppress(OSError):
+            self.notice.send_bytes(b".")
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -46,6 +49,7 @@ class Child:
     def close(self) -> None:
         """Close the channel and wait for the end of the process."""
         self.channel.close()
+        self.notice.close()
         self.process.join(JOIN_SECONDS)
 
     @property
@@ -87,11 +91,13 @@ class Nursery:
     def bear(self) -> Child:
         """Return a new child."""
         ours, theirs = multiprocessing.Pipe()
-        arguments = (theirs, self._modules, self._memory_bytes)
+        hears, says = multiprocessing.Pipe(duplex=False)
+        arguments = (theirs, hears, self._modules, self._memory_bytes)
         process = _forkserver.Process(target=serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
-        return Child(process, ours)
+        hears.close()
+        return Child(process, ours, says)
 
     def is_spent(self, child: Child) -> bool:
         """Whether a child has served enough."""
@@ -101,9 +107,9 @@ class Nursery:
 def crashed(exit_code: int | None) -> Outcome:
     """Return the outcome of an attempt whose child ended under it."""
     if exit_code is not None and exit_code < 0:
-        number = signal.Signals(-exit_code)
-        how = f"was ended by {number.name}"
-        if number is signal.SIGKILL:
+        names = {int(number): number.name for number in signal.Signals}
+        how = f"was ended by {names.get(-exit_code, f'signal {-exit_code}')}"
+        if -exit_code == signal.SIGKILL:
             how += ", as the kernel does when memory runs out"
     else:
         how = f"ended with exit code {exit_code}"

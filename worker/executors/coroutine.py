@@ -1,6 +1,7 @@
 """Runs `async def` handlers in one event loop, in a thread of its own."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -54,13 +55,20 @@ class CoroutineExecutor:
                 return attempt
         return None
 
+    def oldest_deadline(self) -> float | None:
+        """Return the first deadline of all that runs; called from other threads."""
+        return min((attempt.deadline for attempt in list(self._running)), default=None)
+
     def ping(self, answered: threading.Event) -> None:
         """Set `answered` as soon as the loop has a moment."""
         self._loop.call_soon_threadsafe(answered.set)
 
     def _run_loop(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._closing.wait())
+            while not self._closing.is_set():
+                # A task that calls sys.exit() ends the loop, and must not.
+                with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                    runner.run(self._closing.wait())
 
     def _start_all(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
@@ -78,7 +86,7 @@ class CoroutineExecutor:
         self._cancel_all([attempt])
 
     def _give_up(self, attempt: Attempt) -> None:
-        if attempt in self._running:
+        if attempt in self._running and attempt not in self._given_up:
             self._given_up.add(attempt)
             self._keeper.ended(attempt, ENDED)
 

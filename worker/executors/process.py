@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from schema.attempts import Outcome, Progress
+from schema.runtime.logging import get_logger
 from worker.attempt import ENDED, Attempt, Reason
 from worker.executors.children import Child, Nursery, crashed
 from worker.executors.executor import END_SECONDS, Keeper
 from worker.executors.messages import Save, Saved
 from worker.signals import LeaseLost
 from worker.threads import Failed, watched
+
+log = get_logger(__name__)
 
 JOIN_SECONDS = 5.0
 
@@ -71,6 +74,15 @@ class ProcessExecutor:
         os.write(self._wake_out, b".")
 
     def _loop(self) -> None:
+        try:
+            self._serve()
+        finally:
+            for child in [*self._idle, *(run.child for run in self._runs.values())]:
+                child.kill()
+                child.close()
+            self._selector.close()
+
+    def _serve(self) -> None:
         open_ = True
         while open_:
             for key, _ in self._selector.select(self._until_next_alarm()):
@@ -80,10 +92,6 @@ class ProcessExecutor:
                     self._receive(key.data)
             open_ = self._make_calls()
             self._ring_alarms()
-        for child in [*self._idle, *(run.child for run in self._runs.values())]:
-            child.kill()
-            child.close()
-        self._selector.close()
 
     def _make_calls(self) -> bool:
         while True:
@@ -103,6 +111,7 @@ class ProcessExecutor:
         now = time.monotonic()
         for run in list(self._runs.values()):
             if run.kill_at <= now:
+                run.attempt.reason = run.attempt.reason or Reason.DEADLINE
                 self._bury(run.child)
                 self._finish(run, ENDED)
             elif run.term_at <= now:
@@ -112,7 +121,14 @@ class ProcessExecutor:
         for attempt in attempts:
             lease = attempt.claimed.timeout_seconds
             term_at = attempt.deadline - min(END_SECONDS, TERM_SHARE * lease)
-            child = self._give(attempt)
+            try:
+                child = self._give(attempt)
+            except Exception:
+                log.exception("no child could be had", task_id=attempt.claimed.id)
+                attempt.reason = attempt.reason or Reason.RELEASED
+                self._keeper.ended(attempt, ENDED)
+                self._keeper.freed(attempt)
+                continue
             self._runs[attempt] = child.run = Run(attempt, child, term_at, attempt.deadline)
 
     def _give(self, attempt: Attempt) -> Child:
@@ -146,7 +162,7 @@ class ProcessExecutor:
         run: Run | None = child.run
         try:
             said = child.channel.recv()
-        except (EOFError, OSError):
+        except Exception:  # noqa: BLE001  # it died, or what it said is torn
             self._bury(child)
             if run is not None:
                 self._finish(run, crashed(child.exit_code))

@@ -45,11 +45,13 @@ class ThreadExecutor:
         seconds = max(attempt.deadline - time.monotonic(), 0)
         alarm = _alarm(seconds, self._time_out, attempt)
         link = InProcessLink(attempt, self._keeper)
-        said = perform_function(attempt.handler, attempt.claimed, link)
-        alarm.cancel()
-        if self._take(attempt):
-            self._keeper.ended(attempt, said)
-        self._keeper.freed(attempt)
+        try:
+            said = perform_function(attempt.handler, attempt.claimed, link)
+            alarm.cancel()
+            if self._take(attempt):
+                self._keeper.ended(attempt, said)
+        finally:
+            self._keeper.freed(attempt)
 
     def _time_out(self, attempt: Attempt) -> None:
         if attempt.reason is None:
