@@ -5,6 +5,7 @@ One `match` in `schema.settling` turns the ends into writes.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from schema.new_task import NewTask
 from schema.states import AttemptOutcome
@@ -18,8 +19,9 @@ TRACEBACK_LENGTH = 100_000
 ERROR_CLASS_LENGTH = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+# Claimed and Settlement are made thousands of times a second; frozen dataclasses take three
+# times as long.
+class Claimed(NamedTuple):
     """A task that a worker holds, as it was when it was claimed.
 
     `payload` and `checkpoint` are JSON text.
@@ -133,8 +135,7 @@ class Lost:
 Outcome = Succeeded | Failed | Snoozed | Released | Held | QueuePaused | Lost
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The end of one attempt, with the fence that proves its lease.
 
     `available_at` and `started_at` are the claim's, `ended_at` is `started_at` plus the time

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, Row
 
@@ -15,8 +16,7 @@ from schema.statements import (
     CLAIM,
     CLAIM_ONWARD,
     CLAIMABLE_IN,
-    PAYLOADS,
-    TAGS,
+    DETAILS,
     TAKE_LEASES,
 )
 from schema.states import Priority
@@ -28,7 +28,7 @@ moment than that are found when it is over."""
 Place = tuple[str, str]
 """A queue and a priority."""
 
-Locked = Row[tuple[object, ...]]
+Locked = Row[*tuple[Any, ...]]
 """A row as the locking SELECT returned it."""
 
 
@@ -44,34 +44,52 @@ MAX_ID = 2**63 - 1
 
 @dataclass(slots=True)
 class ScanHints:
-    """Where the last scans ended, so that the next do not wade through dead index entries.
+    """What the last scans found, so that the next do not wade through dead index entries.
 
-    With `aging_seconds`, tasks that have waited so long go before all others.
+    Where they ended the next begin, and a place whose scan filled its limit is taken to have
+    more. With `aging_seconds`, tasks that have waited so long go before all others.
     """
 
     aging_seconds: float | None = None
     _ends: dict[tuple[Place, bool], End] = field(default_factory=dict)
+    _full: set[tuple[Place, bool]] = field(default_factory=set)
     _since: float = 0.0
 
     def end_of(self, place: Place, *, aged: bool = False) -> End | None:
         """Return the moment and id behind which to scan, None for the whole range."""
-        if time.monotonic() - self._since > HINT_SECONDS:
-            self.drop()
+        self._drop_old()
         return self._ends.get((place, aged))
 
-    def note(self, place: Place, end: End, *, aged: bool = False) -> None:
-        """Remember where a scan ended."""
-        self._ends[place, aged] = end
+    def full_places(self) -> set[Place]:
+        """Return the places that had more to take when they were last scanned."""
+        self._drop_old()
+        return {place for place, _ in self._full}
+
+    def note(self, place: Place, end: End | None, *, aged: bool = False, full: bool) -> None:
+        """Remember where a scan ended, and whether it filled its limit."""
+        if end is not None:
+            self._ends[place, aged] = end
+        if full:
+            self._full.add((place, aged))
+        else:
+            self._full.discard((place, aged))
 
     def drop(self) -> None:
         """Forget everything, as after a claim that was rolled back."""
         self._ends.clear()
+        self._full.clear()
         self._since = time.monotonic()
 
+    def _drop_old(self) -> None:
+        if time.monotonic() - self._since > HINT_SECONDS:
+            self.drop()
 
-def has_claimable(connection: Connection) -> bool:
+
+def has_claimable(connection: Connection, hints: ScanHints) -> bool:
     """Whether any task waits, due or not: the cheapest question that an idle worker can ask."""
-    return connection.exec_driver_sql(ANY_CLAIMABLE).first() is not None
+    return bool(hints.full_places()) or (
+        connection.exec_driver_sql(ANY_CLAIMABLE).first() is not None
+    )
 
 
 def claim(
@@ -89,43 +107,56 @@ def claim(
     order is strict. The gates must have been entered in this transaction.
     Raises ClaimShortError when the guard found a locked row changed.
     """
-    rows = _lock_all(connection, gates, slots, hints)
-    if not rows:
+    found = _lock_all(connection, gates, slots, hints)
+    count = sum([len(rows) for _, rows in found])
+    if count == 0:
         return []
-    ids = ",".join(str(row.id) for row in rows)
+    ids = ",".join([str(row[0]) for _, rows in found for row in rows])
     parameters = (worker_id, gates.now, gates.now)
     taken = connection.exec_driver_sql(TAKE_LEASES.format(ids=ids), parameters)
-    if taken.rowcount != len(rows):
+    if taken.rowcount != count:
         hints.drop()
-        raise ClaimShortError(f"locked {len(rows)} tasks, took {taken.rowcount}")
-    spend(connection, gates, Counter(str(row.queue) for row in rows))
-    return list(_with_details(connection, rows, ids, gates.now))
+        raise ClaimShortError(f"locked {count} tasks, took {taken.rowcount}")
+    spend(connection, gates, _counted(found))
+    return list(_with_details(connection, found, ids, gates.now))
 
 
-def _filled(connection: Connection, queues: Sequence[str]) -> list[Place]:
+def _filled(connection: Connection, queues: Sequence[str], full: set[Place]) -> list[Place]:
     places = [(queue, str(priority)) for priority in Priority for queue in queues]
-    if not places:
-        return []
-    looks = " UNION ALL ".join([CLAIMABLE_IN] * len(places))
+    unsure = [place for place in places if place not in full]
+    if not unsure:
+        return places
+    looks = " UNION ALL ".join([CLAIMABLE_IN] * len(unsure))
     parameters = tuple(
-        value for position, place in enumerate(places) for value in (position, *place)
+        value for position, place in enumerate(unsure) for value in (position, *place)
     )
     found = connection.exec_driver_sql(looks, parameters).scalars()
-    return [places[position] for position in sorted(int(position) for position in found)]
+    filled = full.union([unsure[int(position)] for position in found])
+    return [place for place in places if place in filled]
 
 
-def _lock_all(connection: Connection, gates: Gates, slots: int, hints: ScanHints) -> list[Locked]:
+def _lock_all(
+    connection: Connection, gates: Gates, slots: int, hints: ScanHints
+) -> list[tuple[Place, Sequence[Locked]]]:
     strict = ScanHints(hints.aging_seconds)  # of this claim alone: from the head of the queue
     left = {queue: gates.allowance(queue, slots) for queue in gates.queues}
-    rows: list[Locked] = []
-    for place, aged in _scans(_filled(connection, gates.queues), hints.aging_seconds):
+    found: list[tuple[Place, Sequence[Locked]]] = []
+    filled = _filled(connection, gates.queues, hints.full_places())
+    for place, aged in _scans(filled, hints.aging_seconds):
         queue = place[0]
-        limit = min(slots - len(rows), left[queue])
-        scan = Scan(place, aged=aged, now=gates.now, limit=limit)
-        found = _lock(connection, scan, strict if queue in gates.allowances else hints)
-        left[queue] -= len(found)
-        rows += found
-    return rows
+        scan = Scan(place, aged=aged, now=gates.now, limit=min(slots, left[queue]))
+        rows = _lock(connection, scan, strict if queue in gates.allowances else hints)
+        left[queue] -= len(rows)
+        slots -= len(rows)
+        found.append((place, rows))
+    return found
+
+
+def _counted(found: Sequence[tuple[Place, Sequence[Locked]]]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for (queue, _), rows in found:
+        counts[queue] += len(rows)
+    return counts
 
 
 def _scans(places: Sequence[Place], aging_seconds: float | None) -> Iterator[tuple[Place, bool]]:
@@ -154,8 +185,8 @@ def _lock(connection: Connection, scan: Scan, hints: ScanHints) -> Sequence[Lock
         moment, last_id = end
         parameters = (*scan.place, moment, last_id, moment, until, scan.limit)
         rows = connection.exec_driver_sql(CLAIM_ONWARD, parameters).all()
-    if rows:
-        hints.note(scan.place, (rows[-1].available_at, rows[-1].id), aged=scan.aged)
+    end = (rows[-1].available_at, rows[-1].id) if rows else None
+    hints.note(scan.place, end, aged=scan.aged, full=len(rows) == scan.limit)
     return rows
 
 
@@ -175,27 +206,35 @@ def _range(scan: Scan, hints: ScanHints) -> tuple[datetime, End | None]:
 
 
 def _with_details(
-    connection: Connection, rows: Sequence[Locked], ids: str, now: datetime
+    connection: Connection,
+    found: Sequence[tuple[Place, Sequence[Locked]]],
+    ids: str,
+    now: datetime,
 ) -> Iterator[Claimed]:
-    found = connection.exec_driver_sql(PAYLOADS.format(ids=ids))
-    payloads = {row.task_id: row.payload for row in found}
+    payloads: dict[int, str] = {}
     tags: dict[int, list[str]] = {}
-    for task_id, name in connection.exec_driver_sql(TAGS.format(ids=ids)):
-        tags.setdefault(task_id, []).append(name)
-    for row in rows:
-        yield Claimed(
-            id=row.id,
-            fence=row.fence + 1,
-            title=row.title,
-            task_type=row.task_type,
-            queue=row.queue,
-            account_id=row.account_id,
-            timeout_seconds=row.timeout_seconds,
-            attempt=row.current_retry_count + 1,
-            available_at=row.available_at,
-            started_at=now,
-            traceparent=row.traceparent,
-            payload=payloads.get(row.id),
-            tags=tuple(tags.get(row.id, ())),
-            checkpoint=row.checkpoint,
-        )
+    for task_id, payload, tag in connection.exec_driver_sql(DETAILS.format(ids=ids)):
+        if tag is None:
+            payloads[task_id] = payload
+        else:
+            tags.setdefault(task_id, []).append(tag)
+    for (queue, _), rows in found:
+        for row in rows:
+            # Unpacked at once, and filled in by position: names would cost as much as the rest.
+            task_id, fence, title, task_type, account, timeout, retries, due, trace, saved = row
+            yield Claimed(
+                task_id,
+                fence + 1,
+                title,
+                task_type,
+                queue,
+                account,
+                timeout,
+                retries + 1,
+                due,
+                now,
+                trace,
+                payloads.get(task_id),
+                tuple(sorted(tags[task_id])) if task_id in tags else (),
+                saved,
+            )

@@ -1,7 +1,6 @@
 """Settling: what becomes of a task when an attempt has ended, written under its fence."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -120,7 +119,7 @@ def _as_stopped(row: Any, item: Settlement) -> Settlement:
             words = failure
         case _:
             words = Failure("Cancelled", "stopped")
-    return replace(item, outcome=Failed(words, AttemptOutcome.CANCELLED))
+    return item._replace(outcome=Failed(words, AttemptOutcome.CANCELLED))
 
 
 def _grouped(

@@ -8,7 +8,7 @@ takes and nothing else.
 from schema.limits import MOST_TAKEOVERS
 from schema.models.tasks import CLAIM_INDEX, STATUS_INDEX
 
-_CLAIM = f"""SELECT id, fence, title, task_type, queue, priority, account_id, timeout_seconds,
+_CLAIM = f"""SELECT id, fence, title, task_type, account_id, timeout_seconds,
     current_retry_count, available_at, traceparent, checkpoint
 FROM tasks FORCE INDEX ({CLAIM_INDEX})
 WHERE claimable = 1 AND queue = %s AND priority = %s AND """
@@ -44,11 +44,11 @@ SET status = 'in_progress', fence = fence + 1, worker_id = %s, started_at = %s,
 WHERE id IN ({ids}) AND status IN ('to_do', 'retrying')"""
 """Give the locked tasks to a worker: worker, now, now, ids. Now is the moment of the SELECT."""
 
-PAYLOADS = "SELECT task_id, payload FROM task_payloads WHERE task_id IN ({ids})"
-
-TAGS = """SELECT task_tags.task_id, tags.name
+DETAILS = """SELECT task_id, payload, NULL AS tag FROM task_payloads WHERE task_id IN ({ids})
+UNION ALL SELECT task_tags.task_id, NULL, tags.name
 FROM task_tags JOIN tags ON tags.id = task_tags.tag_id
-WHERE task_tags.task_id IN ({ids}) ORDER BY tags.name"""
+WHERE task_tags.task_id IN ({ids})"""
+"""Payloads and tags of tasks in one answer: a row has the one or the other."""
 
 SETTLE = """UPDATE tasks FORCE INDEX (PRIMARY)
 SET {changes}, lease_expires_at = NULL, worker_id = NULL, stage = NULL, stop_requested_at = NULL,

@@ -111,7 +111,7 @@ class Claimer:
         """Claim in one transaction. What a lost COMMIT may have claimed is not run."""
         worker_id = self._who.identity.id
         with transaction(self._engine) as connection:
-            if not claims.has_claimable(connection):
+            if not claims.has_claimable(connection, self._hints):
                 return None
             asked_at = time.monotonic()
             entered = gates.enter(connection, self._who.queues.ordered)

@@ -3,7 +3,6 @@
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from sqlalchemy import Engine
 
@@ -114,7 +113,7 @@ class Completer:
         (item,) = batch
         log.error("an end cannot be written", task_id=item.task_id, error=str(error)[:500])
         message = f"the end of the attempt could not be written: {error}"
-        self._write([replace(item, outcome=attempts.Failed(Failure("SettleError", message)))])
+        self._write([item._replace(outcome=attempts.Failed(Failure("SettleError", message)))])
 
 
 def _size(item: Settlement) -> int:

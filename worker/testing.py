@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
@@ -131,7 +131,7 @@ def perform(
     link = _Link(attempt, claimed.checkpoint)
     outcome = attempt.outcome(_perform(attempt, link))
     assert outcome is not None  # noqa: S101  # that is what a lost lease gives
-    after = Context(replace(claimed, checkpoint=link.checkpoint), link, blocking=True)
+    after = Context(claimed._replace(checkpoint=link.checkpoint), link, blocking=True)
     return Performance(outcome, after.saved, decode(link.checkpoint), tuple(link.progress))
 
 

@@ -1,7 +1,10 @@
 """Engines, and what every session forces whatever the server's defaults are."""
 
+from datetime import datetime
 from typing import Any
 
+from pymysql.constants import FIELD_TYPE
+from pymysql.converters import conversions
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -39,7 +42,11 @@ SESSION = f"""SET SESSION
 
 
 def create_thread_engine(address: DatabaseAddress, *, connections: int = 5) -> Engine:
-    """Return an engine on PyMySQL with at most `connections` connections."""
+    """Return an engine on PyMySQL with at most `connections` connections.
+
+    It pings no connection before its use: callers do again what failed because the first
+    statement met a dead one.
+    """
     engine = create_engine(
         _url(address, "mysql+pymysql"),
         pool_size=connections,
@@ -47,6 +54,7 @@ def create_thread_engine(address: DatabaseAddress, *, connections: int = 5) -> E
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": READ_TIMEOUT_SECONDS,
             "write_timeout": READ_TIMEOUT_SECONDS,
+            "conv": _CONVERSIONS,
         },
         **_POOL,
     )
@@ -60,11 +68,10 @@ def create_asyncio_engine(
     """Return an engine on asyncmy with at most `connections` connections.
 
     It has no read timeout (asyncmy stalls with one, its issue 155): callers put an
-    `asyncio.timeout` around each transaction. It pings no connection before its use: callers do
-    again what failed because the first statement met a dead one. With `autocommit` each
+    `asyncio.timeout` around each transaction. It pings no connection either. With `autocommit` each
     statement is a transaction of its own: for reads that are one statement.
     """
-    options = _POOL | _ASYNCIO | (_AUTOCOMMIT if autocommit else {})
+    options = _POOL | (_AUTOCOMMIT if autocommit else {})
     engine = create_async_engine(
         _url(address, "mysql+asyncmy"),
         pool_size=connections,
@@ -75,17 +82,22 @@ def create_asyncio_engine(
     return engine
 
 
+# Ten times as fast as PyMySQL's own; the times of a claim are a fifth of its reading.
+_CONVERSIONS = conversions | {
+    FIELD_TYPE.DATETIME: datetime.fromisoformat,
+    FIELD_TYPE.TIMESTAMP: datetime.fromisoformat,
+}
+
 _POOL: dict[str, Any] = {
     "max_overflow": 0,
     "pool_timeout": CONNECT_TIMEOUT_SECONDS,
     "pool_recycle": POOL_RECYCLE_SECONDS,
-    "pool_pre_ping": True,
+    # A ping and a ROLLBACK cost a request as much as its SELECT. Closing a Connection rolls back
+    # what is open without the pool's help.
+    "pool_reset_on_return": None,
     "pool_use_lifo": True,
 }
 
-# A ping and a ROLLBACK cost a request as much as its SELECT. Closing a Connection rolls back what
-# is open without the pool's help.
-_ASYNCIO: dict[str, Any] = {"pool_pre_ping": False, "pool_reset_on_return": None}
 _AUTOCOMMIT: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
 
 

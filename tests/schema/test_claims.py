@@ -148,10 +148,10 @@ def test_eight_workers_claim_every_task_once(engine: Engine) -> None:
 
 def test_has_claimable_tells_an_empty_queue_from_a_waiting_one(engine: Engine) -> None:
     with engine.connect() as connection:
-        assert not claims.has_claimable(connection)
+        assert not claims.has_claimable(connection, ScanHints())
     make(engine)
     with engine.connect() as connection:
-        assert claims.has_claimable(connection)
+        assert claims.has_claimable(connection, ScanHints())
 
 
 class TestScanHints:
@@ -184,14 +184,33 @@ class TestScanHints:
         hints = ScanHints()
         hints.end_of(("q", "中"))
         end = (datetime(2026, 1, 1), 7)  # noqa: DTZ001  # as the database gives it
-        hints.note(("q", "中"), end)
+        hints.note(("q", "中"), end, full=True)
 
         clock[0] += claims.HINT_SECONDS
-        kept = hints.end_of(("q", "中"))
+        kept, known = hints.end_of(("q", "中")), hints.full_places()
         clock[0] += 0.01
 
-        assert kept == end
+        assert (kept, known) == (end, {("q", "中")})
         assert hints.end_of(("q", "中")) is None
+        assert hints.full_places() == set()
+
+    def test_a_place_that_had_more_is_scanned_without_a_look(self, engine: Engine) -> None:
+        make(engine, 3)
+        hints = ScanHints()
+        claim(engine, 2, hints=hints)
+        assert hints.full_places() == {("default", "中")}
+
+        claim(engine, 2, hints=hints)
+
+        assert hints.full_places() == set()
+
+    def test_a_higher_priority_is_seen_while_a_lower_one_has_more(self, engine: Engine) -> None:
+        make(engine, 3)
+        hints = ScanHints()
+        claim(engine, 1, hints=hints)
+        make(engine, priority=Priority.HIGH, title="urgent")
+
+        assert titles(claim(engine, 1, hints=hints)) == ["urgent"]
 
     def test_rows_of_one_insert_share_a_moment_and_are_all_found(self, engine: Engine) -> None:
         ids = make(engine, 5)

@@ -18,10 +18,9 @@ from schema.endings import DONE
 from schema.statements import (
     CLAIM,
     CLAIM_ONWARD,
+    DETAILS,
     INSERT_ATTEMPTS,
-    PAYLOADS,
     SETTLE,
-    TAGS,
     TAKE_LEASES,
 )
 from schema.states import AttemptOutcome, Priority
@@ -33,7 +32,6 @@ PATIENCE_SECONDS = 60.0
 """How long one thread waits for the other before it takes it for dead."""
 
 WORKER_ID = "bench:0:bare"
-_ATTEMPT = f"({','.join(['%s'] * 12)})"
 
 
 class _Claimed(NamedTuple):
@@ -72,6 +70,7 @@ def _claims(engine: Engine, queue_name: str, batch: int) -> Iterator[_Batch]:
         connection.commit()
         end = (rows.rows[-1].available_at, rows.rows[-1].id)
         yield rows
+    connection.rollback()
     connection.close()
 
 
@@ -93,9 +92,8 @@ def _lock(
 def _take(cursor: Any, batch: _Batch) -> None:
     ids = ",".join(str(row.id) for row in batch.rows)
     cursor.execute(TAKE_LEASES.format(ids=ids), (WORKER_ID, batch.now, batch.now))
-    for details in (PAYLOADS, TAGS):
-        cursor.execute(details.format(ids=ids))
-        cursor.fetchall()
+    cursor.execute(DETAILS.format(ids=ids))
+    cursor.fetchall()
 
 
 def _settle_all(engine: Engine, claimed: _Handover) -> None:
@@ -110,11 +108,13 @@ def _settle_all(engine: Engine, claimed: _Handover) -> None:
 def _settle(cursor: Any, batch: _Batch) -> None:
     holds = ",".join(f"({row.id},{row.fence + 1})" for row in batch.rows)
     cursor.execute(SETTLE.format(changes=DONE.changes, holds=holds, guard=DONE.guard))
-    values = tuple(value for row in batch.rows for value in _attempt(row, batch.now))
-    cursor.execute(f"{INSERT_ATTEMPTS} VALUES {','.join([_ATTEMPT] * len(batch.rows))}", values)
+    rows = ",".join(_attempt(row, batch.now) for row in batch.rows)
+    cursor.execute(f"{INSERT_ATTEMPTS} VALUES {rows}")
 
 
-def _attempt(row: _Claimed, now: datetime) -> tuple[Any, ...]:
-    identity = (row.id, row.fence + 1, row.current_retry_count + 1, WORKER_ID)
-    times = (row.available_at, now, now)
-    return (*identity, *times, str(AttemptOutcome.SUCCEEDED), None, None, None, None)
+def _attempt(row: _Claimed, now: datetime) -> str:
+    """Return the text of an attempts row, written as `schema.endings` does."""
+    return (
+        f"({row.id},{row.fence + 1},{row.current_retry_count + 1},'{WORKER_ID}',"
+        f"'{row.available_at}','{now}','{now}','{AttemptOutcome.SUCCEEDED}',NULL,NULL,NULL,NULL)"
+    )

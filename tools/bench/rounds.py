@@ -37,7 +37,7 @@ class Rounds:
         """Claim and settle a full batch; return the milliseconds of the claim."""
         with transaction(self._engine) as connection:
             began = time.perf_counter()
-            claims.has_claimable(connection)
+            claims.has_claimable(connection, self._hints)
             entered = gates.enter(connection, lambda names: names)
             claimed = claims.claim(
                 connection, WORKER_ID, gates=entered, slots=self._slots, hints=self._hints

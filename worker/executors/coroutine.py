@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ from worker.executors.in_process import InProcessLink
 from worker.performing import perform_coroutine
 
 CLOSE_SECONDS = 1.0
+
+SHORTEST_WATCH_SECONDS = 0.01
+"""How much later than its deadline an attempt may be ended, so that the timer does not ring for
+each of thousands."""
 
 
 class CoroutineExecutor:
@@ -28,6 +33,8 @@ class CoroutineExecutor:
         self._closing = asyncio.Event()
         self._running: dict[Attempt, asyncio.Task[None]] = {}
         self._given_up: set[Attempt] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = math.inf
         self._thread = threading.Thread(target=self._run_loop, name="coroutines", daemon=True)
 
     def start(self) -> None:
@@ -73,6 +80,7 @@ class CoroutineExecutor:
     def _start_all(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             self._running[attempt] = self._loop.create_task(self._run(attempt))
+        self._watch(min([attempt.deadline for attempt in attempts]))
 
     def _cancel_all(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
@@ -80,10 +88,27 @@ class CoroutineExecutor:
                 self._running[attempt].cancel()
                 self._loop.call_later(END_SECONDS, self._give_up, attempt)
 
-    def _time_out(self, attempt: Attempt) -> None:
-        if attempt.reason is None:
+    def _watch(self, deadline: float) -> None:
+        """Have the one timer ring at a deadline, unless it rings before."""
+        if deadline >= self._alarm_at:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        seconds = max(deadline - time.monotonic(), SHORTEST_WATCH_SECONDS)
+        self._alarm_at = deadline
+        self._alarm = self._loop.call_later(seconds, self._end_overdue)
+
+    def _end_overdue(self) -> None:
+        self._alarm, self._alarm_at = None, math.inf
+        now = time.monotonic()
+        untold = [attempt for attempt in self._running if attempt.reason is None]
+        overdue = [attempt for attempt in untold if attempt.deadline <= now]
+        for attempt in overdue:
             attempt.reason = Reason.DEADLINE
-        self._cancel_all([attempt])
+        self._cancel_all(overdue)
+        self._watch(
+            min([each.deadline for each in untold if each.deadline > now], default=math.inf)
+        )
 
     def _give_up(self, attempt: Attempt) -> None:
         if attempt in self._running and attempt not in self._given_up:
@@ -91,20 +116,13 @@ class CoroutineExecutor:
             self._keeper.ended(attempt, ENDED)
 
     async def _run(self, attempt: Attempt) -> None:
-        seconds = max(attempt.deadline - time.monotonic(), 0)
-        alarm = self._loop.call_later(seconds, self._time_out, attempt)
-        said = await self._said(attempt)
-        alarm.cancel()
+        link = InProcessLink(attempt, self._keeper)
+        said: Outcome = ENDED
+        with contextlib.suppress(asyncio.CancelledError):
+            said = await perform_coroutine(attempt.handler, attempt.claimed, link)
         del self._running[attempt]
         if attempt in self._given_up:
             self._given_up.discard(attempt)
         else:
             self._keeper.ended(attempt, said)
         self._keeper.freed(attempt)
-
-    async def _said(self, attempt: Attempt) -> Outcome:
-        link = InProcessLink(attempt, self._keeper)
-        try:
-            return await perform_coroutine(attempt.handler, attempt.claimed, link)
-        except asyncio.CancelledError:
-            return ENDED

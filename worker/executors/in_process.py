@@ -8,7 +8,7 @@ from worker.attempt import Attempt
 from worker.executors.executor import Keeper
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class InProcessLink:
     """Reaches the worker by plain calls."""
 
