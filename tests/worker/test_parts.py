@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from sqlalchemy import Engine
 
+from schema.attempts import Succeeded
+from tests.rows import AT_ONCE, claim, ended, make
 from worker import handlers, polling
+from worker.completer import Completer
 from worker.handlers import HandlerError, Kind, handler
 from worker.polling import Polling
 from worker.queues import QueueChoice, QueueChoiceError
@@ -137,6 +141,45 @@ class TestSlots:
 
         assert slots.wait_for_free(10) == 1
         assert slots.wait_until_all_free(10)
+
+    def test_slots_that_come_free_together_are_taken_together(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("GATHER_SECONDS", "PAUSE_SECONDS"):
+            monkeypatch.setattr(f"worker.slots.{name}", 10)
+        slots = Slots(6)
+        slots.take(6)
+        for seconds in (0.01, 0.02, 0.03):
+            threading.Timer(seconds, slots.give_back).start()
+
+        assert slots.wait_for_free(10) == 3
+
+    def test_a_slot_is_not_kept_waiting_for_others_that_do_not_come(self) -> None:
+        slots = Slots(6)
+        slots.take(5)
+
+        assert slots.wait_for_free(10) == 1
+
+
+class TestCompleter:
+    def test_ends_that_come_together_are_written_together(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("GATHER_SECONDS", "PAUSE_SECONDS"):
+            monkeypatch.setattr(f"worker.completer.{name}", 10)
+        monkeypatch.setattr("worker.completer.BATCH_ROWS", 2)
+        make(engine, 2)
+        written: list[int] = []
+        completer = Completer(
+            engine, AT_ONCE, lambda batch, _lost: written.append(len(batch)), lambda: None
+        )
+        completer.start()
+
+        for task in claim(engine, 2):
+            completer.put(ended(task, Succeeded()))
+
+        assert completer.close(10)
+        assert written == [2]
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 10**9])
