@@ -152,6 +152,7 @@ class TestDrain:
         worker = start("worker", "--drain", **HANDLERS)
         worker.wait_for_event("worker started")
 
+        engine.dispose()  # nothing of ours outlives it
         server.kill()
         worker.wait_for_event("database trouble")
         server.start()

@@ -243,6 +243,7 @@ def test_a_worker_outlives_its_server(engine: Engine, start: Start, server: Data
     worker = started(start)
     wait_for(lambda: not rows(engine, "SELECT id FROM tasks WHERE status <> 'done' LIMIT 1"))
 
+    engine.dispose()  # nothing of ours outlives it
     server.kill()
     worker.wait_for_event("database trouble")
     server.start()
