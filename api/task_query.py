@@ -1,13 +1,13 @@
 """What a list of tasks can be asked for."""
 
-from typing import Annotated, Literal, get_origin
+from typing import Annotated, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import QueryParams
 
 from api.faults import Fault
 from api.problems import Invalid
-from schema.fields import MAX_ID, AccountId, Name, PriorityName, Tag
+from schema.fields import MAX_ID, AccountId, Name, PriorityName, StateWord, Tag
 from schema.listing import TaskFilter
 from schema.states import Status
 
@@ -15,19 +15,34 @@ MAX_VALUES = 50
 MAX_OFFSET = 10_000
 MAX_LIMIT = 500
 
+T = TypeVar("T")
+Several = Annotated[list[T], Field(max_length=MAX_VALUES)]
 
-class TaskQuery(BaseModel):
-    """Parameters of the list; each filter can be repeated and then means any of its values."""
+
+class Filters(BaseModel):
+    """Which tasks; each field takes several values, and then means any of them."""
 
     model_config = ConfigDict(extra="forbid")
 
-    status: Annotated[list[Status], Field(max_length=MAX_VALUES)] = []
-    priority: Annotated[list[PriorityName], Field(max_length=MAX_VALUES)] = []
-    tag: Annotated[list[Tag], Field(max_length=MAX_VALUES)] = []
+    status: Several[Status] = []
+    state: Several[StateWord] = Field(
+        [], description="The requirement's words for it: READY ... STOPPED, pending ... error"
+    )
+    priority: Several[PriorityName] = []
+    tag: Several[Tag] = []
     tag_match: Literal["any", "all"] = Field("any", description="all: tasks with all the tags")
-    queue: Annotated[list[Name], Field(max_length=MAX_VALUES)] = []
-    task_type: Annotated[list[Name], Field(max_length=MAX_VALUES)] = []
-    account_id: Annotated[list[AccountId], Field(max_length=MAX_VALUES)] = []
+    queue: Several[Name] = []
+    task_type: Several[Name] = []
+    account_id: Several[AccountId] = []
+
+    def filter(self) -> TaskFilter:
+        """Return which tasks are meant."""
+        return TaskFilter(**{name: getattr(self, name) for name in Filters.model_fields})
+
+
+class TaskQuery(Filters):
+    """Parameters of the list; each filter can be repeated and then means any of its values."""
+
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 100
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
     before_id: Annotated[int, Field(ge=1, le=MAX_ID)] | None = Field(
@@ -36,18 +51,6 @@ class TaskQuery(BaseModel):
     include_total: bool = Field(
         default=False, description="Count the matching tasks, up to 10,000, as X-Total-Count"
     )
-
-    def filter(self) -> TaskFilter:
-        """Return which tasks are meant."""
-        return TaskFilter(
-            status=self.status,
-            priority=self.priority,
-            queue=self.queue,
-            task_type=self.task_type,
-            account_id=self.account_id,
-            tag=self.tag,
-            all_tags=self.tag_match == "all",
-        )
 
 
 _SINGLE = [

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schema.limits import ACCOUNT_LENGTH, NAME_LENGTH, TITLE_LENGTH
-from schema.states import Priority
+from schema.states import STATUSES_OF, Priority
 
 DESCRIPTION_LENGTH = 16_000
 REASON_LENGTH = 2_000
@@ -58,6 +58,12 @@ def _priority(value: Any) -> Priority:
     if not isinstance(value, str) or value not in PRIORITIES:
         raise PydanticCustomError("not_one_of", "", {"expected": ", ".join(PRIORITIES)})
     return PRIORITIES[value]
+
+
+def _state(value: str) -> str:
+    if value not in STATUSES_OF:
+        raise PydanticCustomError("not_one_of", "", {"expected": ", ".join(STATUSES_OF)})
+    return value
 
 
 def _moment(value: Any) -> datetime:
@@ -113,6 +119,13 @@ PriorityName = Annotated[
     BeforeValidator(_priority),
     WithJsonSchema({"type": "string", "enum": list(PRIORITIES)}),
 ]
+StateWord = Annotated[
+    str,
+    AfterValidator(_state),
+    WithJsonSchema({"type": "string", "enum": list(STATUSES_OF)}),
+]
+"""A word of the requirement documents for how a task stands."""
+
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),

@@ -1,14 +1,25 @@
 """Reading tasks: one by its id, many by a filter, newest first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, and_, bindparam, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from schema.documents import decode
 from schema.models.history import TaskAttempt
 from schema.models.tasks import Tag, Task, TaskPayload, TaskTag
+from schema.states import STATUSES_OF, Stage, State, Status
 
 COUNT_LIMIT = 10_000
 """An exact total is counted up to here: counting a million rows takes seconds."""
@@ -58,15 +69,19 @@ has `checkpoint`, `payload` and `result` (of its last attempt) as JSON values.""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
-    """Which tasks: those that match all fields. Several values of a field mean any of them."""
+    """Which tasks: those that match all fields. Several values of a field mean any of them.
+
+    `state` takes the words of `states.STATUSES_OF`.
+    """
 
     status: Sequence[str] = ()
+    state: Sequence[str] = ()
     priority: Sequence[str] = ()
     queue: Sequence[str] = ()
     task_type: Sequence[str] = ()
     account_id: Sequence[str] = ()
     tag: Sequence[str] = ()
-    all_tags: bool = False
+    tag_match: Literal["any", "all"] = "any"
 
 
 def find(connection: Connection, task_id: int) -> TaskRow | None:
@@ -119,12 +134,25 @@ def _filtered(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
     ):
         if values:
             query = query.where(column.in_(values))
-    if wanted.tag and wanted.all_tags:
+    if wanted.state:
+        query = query.where(*_in_state(set(wanted.state)))
+    if wanted.tag and wanted.tag_match == "all":
         for name in wanted.tag:
             query = query.where(_has_tag([name]))
     elif wanted.tag:
         query = query.where(_has_tag(wanted.tag))
     return query
+
+
+def _in_state(words: set[str]) -> Iterator[ColumnElement[bool]]:
+    """Ask for statuses, which have an index, and for the stage where the words tell it apart."""
+    yield _TASKS.c.status.in_(sorted(set().union(*(STATUSES_OF[word] for word in words))))
+    in_progress = words & {State.QUEUED, State.RUNNING, "running"}
+    if in_progress == {State.QUEUED}:
+        is_queued = _TASKS.c.stage.is_not_distinct_from(Stage.QUEUED)
+        yield or_(_TASKS.c.status != Status.IN_PROGRESS, is_queued)
+    elif in_progress == {State.RUNNING}:
+        yield _TASKS.c.stage.is_distinct_from(Stage.QUEUED)
 
 
 def _has_tag(names: Sequence[str]) -> Any:

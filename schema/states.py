@@ -147,3 +147,21 @@ def state_of(status: str, stage: str | None) -> State:
             return State.FAILED
         case Status.CANCELLED:
             return State.STOPPED
+
+
+def _statuses_of(state: State) -> frozenset[Status]:
+    return frozenset(
+        status for status in Status for stage in (None, *Stage) if state_of(status, stage) is state
+    )
+
+
+STATUSES_OF: Mapping[str, frozenset[Status]] = {
+    **{str(state): _statuses_of(state) for state in State},
+    "pending": WAITING,
+    "running": RUNNING,
+    "paused": PAUSED,
+    "completed": frozenset({Status.DONE}),
+    "error": frozenset({Status.FAILED}),
+}
+"""What a list may be asked for by `state`: the words of `State`, and the dispatcher document's in
+small letters. QUEUED and RUNNING share a status, and differ by the stage."""

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from tests.api.requests import create, faults, listed
-from tests.rows import claim, make, succeed
+from tests.rows import change, claim, fail, make, succeed
 
 
 def test_a_list_is_a_bare_array_newest_first(client: TestClient) -> None:
@@ -67,6 +67,46 @@ def test_tasks_of_every_status_are_found_by_it(client: TestClient, engine: Engin
     assert listed(client, "status=in_progress") == [running.id]
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("state=READY", ["paused"]),
+        ("state=PENDING", ["retrying", "to_do"]),
+        ("state=QUEUED", ["queued"]),
+        ("state=RUNNING", ["running", "silent"]),
+        ("state=QUEUED&state=RUNNING", ["queued", "running", "silent"]),
+        ("state=QUEUED&state=READY", ["paused", "queued"]),
+        ("state=RUNNING&state=READY", ["paused", "running", "silent"]),
+        ("state=SUCCESS", ["done"]),
+        ("state=FAILED", ["failed"]),
+        ("state=STOPPED", ["cancelled"]),
+        ("state=pending", ["retrying", "to_do"]),
+        ("state=running", ["queued", "running", "silent"]),
+        ("state=running&state=QUEUED", ["queued", "running", "silent"]),
+        ("state=paused", ["paused"]),
+        ("state=completed&state=error", ["done", "failed"]),
+        ("state=PENDING&status=retrying", ["retrying"]),
+        ("state=PENDING&status=done", []),
+    ],
+)
+def test_tasks_of_every_state_are_found_by_its_words(
+    client: TestClient, engine: Engine, query: str, found: list[str]
+) -> None:
+    for title, stage in (("queued", "'QUEUED'"), ("running", "'RUNNING'"), ("silent", "NULL")):
+        (task_id,) = make(engine, title=title)
+        claim(engine)
+        change(engine, task_id, f"stage = {stage}")
+    for title in ("done", "failed", "retrying"):
+        make(engine, title=title, retry_limit=0 if title == "failed" else 1)
+        (succeed if title == "done" else fail)(engine, *claim(engine))
+    make(engine, title="paused", hold=True)
+    (task_id,) = make(engine, title="cancelled")
+    client.post(f"/tasks/{task_id}/stop")
+    make(engine, title="to_do")
+
+    assert sorted(task["title"] for task in client.get(f"/tasks?{query}").json()) == found
+
+
 @pytest.mark.parametrize("prefix", ["", "/api", "/api/v1"])
 def test_next_links_lead_through_all_matching_tasks(
     client: TestClient, engine: Engine, prefix: str
@@ -122,6 +162,8 @@ def test_a_total_is_counted_when_asked_for(client: TestClient, engine: Engine) -
         ("id=5", "/id"),
         ("status=ready", "/status/0"),
         ("status=to_do&status=", "/status/1"),
+        ("state=Ready", "/state/0"),
+        ("state=SUCCESS,FAILED", "/state/0"),
         ("priority=urgent", "/priority/0"),
         ("tag=", "/tag/0"),
         ("tag=a%00b", "/tag/0"),

@@ -7,6 +7,7 @@ from schema.states import (
     FINISHED,
     MOVES,
     RUNNING,
+    STATUSES_OF,
     WAITING,
     Actor,
     State,
@@ -56,3 +57,23 @@ def test_each_status_has_one_word_of_the_requirement(
     status: Status, stage: str | None, state: State
 ) -> None:
     assert state_of(status, stage) == state
+
+
+def test_every_status_has_words_to_ask_for_it() -> None:
+    assert {*STATUSES_OF} == {*State, "pending", "running", "paused", "completed", "error"}
+    assert {status for state in State for status in STATUSES_OF[state]} == ANY
+
+
+@pytest.mark.parametrize(
+    ("word", "statuses"),
+    [
+        ("PENDING", WAITING),
+        ("QUEUED", RUNNING),
+        ("RUNNING", RUNNING),
+        ("STOPPED", {Status.CANCELLED}),
+        ("pending", WAITING),
+        ("error", {Status.FAILED}),
+    ],
+)
+def test_a_word_asks_for_statuses(word: str, statuses: set[Status]) -> None:
+    assert STATUSES_OF[word] == statuses

@@ -218,7 +218,7 @@ class TestListing:
         make(engine, tags=["z"])
 
         assert self.ids(engine, tag=["x", "y"]) == [one, both]
-        assert self.ids(engine, tag=["x", "y"], all_tags=True) == [both]
+        assert self.ids(engine, tag=["x", "y"], tag_match="all") == [both]
 
     def test_pages_go_on_below_an_id(self, engine: Engine) -> None:
         ids = make(engine, 5)
