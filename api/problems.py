@@ -20,7 +20,6 @@ from starlette.types import Scope
 from api.catalogue import detail_of, fault_of, title_of
 from api.faults import Fault, from_pydantic
 from api.languages import Language, preferred
-from schema.documents import DocumentError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -117,14 +116,8 @@ async def _on_invalid_request(request: Request, error: RequestValidationError) -
     return respond(request.scope, Invalid([from_pydantic(detail) for detail in details]))
 
 
-async def _on_document_error(request: Request, error: DocumentError) -> Response:
-    unstorable = Fault("/payload", "document", {"reason": str(error)})
-    return respond(request.scope, Invalid([unstorable]))
-
-
 HANDLERS: Mapping[Any, Any] = {
     HTTPException: _on_http_exception,
     RequestValidationError: _on_invalid_request,
-    DocumentError: _on_document_error,
 }
 """What FastAPI is to do with each class of error."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from schema.documents import PAYLOAD_BYTES, DocumentError, encode
 from schema.limits import ACCOUNT_LENGTH, NAME_LENGTH, TITLE_LENGTH
 from schema.states import STATUSES_OF, Priority
 
@@ -88,6 +89,15 @@ def _in_range(moment: datetime) -> datetime:
     return moment
 
 
+def _document(value: Any) -> Any:
+    try:
+        encode(value, max_bytes=PAYLOAD_BYTES)
+    except DocumentError as error:
+        problem = {"reason": str(error)}
+        raise PydanticCustomError("document", "it cannot be stored: {reason}", problem) from None
+    return value
+
+
 def _distinct(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
@@ -133,5 +143,10 @@ Moment = Annotated[
 ]
 """A time by RFC 3339, taken as UTC where it has no offset."""
 
+Payload = Annotated[
+    Any,
+    AfterValidator(_document),
+    Field(description="Input of the handler: any JSON of up to 256 KiB"),
+]
 TimeoutSeconds = Annotated[int, Field(ge=1, le=604_800)]
 RetryLimit = Annotated[int, Field(ge=0, le=100)]

@@ -1,7 +1,5 @@
 """What clients send about a task: to create it, to change it."""
 
-from typing import Annotated, Any
-
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
@@ -10,6 +8,7 @@ from schema.fields import (
     Description,
     Moment,
     Name,
+    Payload,
     PriorityName,
     RetryLimit,
     Tags,
@@ -20,8 +19,6 @@ from schema.new_task import NewTask
 from schema.states import Priority
 
 _CONFIG = ConfigDict(extra="forbid", strict=True)
-
-Payload = Annotated[Any, Field(description="Input of the handler: any JSON of up to 256 KiB")]
 
 
 class TaskCreation(BaseModel):

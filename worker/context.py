@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schema.attempts import Claimed, Progress
-from schema.documents import CHECKPOINT_BYTES, PAYLOAD_BYTES, decode, encode, storable
+from schema.documents import CHECKPOINT_BYTES, decode, encode, storable
 from schema.limits import PROGRESS_MESSAGE_LENGTH
 from schema.new_task import NewTask
 from schema.states import Stage
@@ -120,7 +120,6 @@ class Context:
             item = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in item["loc"])
             raise ValueError(f"enqueue: {where}: {item['msg']}") from None
-        encode(task.payload, max_bytes=PAYLOAD_BYTES)
         self._enqueued.append(task)
         return DONE
 
