@@ -27,6 +27,10 @@ DETAILS: Mapping[str, Sentence] = {
         "Task {task_id} is {state}: {verb} is not allowed now.",
         "任务 {task_id} 处于 {state} 状态，不允许执行 {verb}。",
     ),
+    "unique_key_taken": (
+        "Task {task_id} has the same unique_key and is not finished.",
+        "未结束的任务 {task_id} 已占用同一 unique_key。",
+    ),
     "method_not_allowed": (
         "This address takes {allow}, not {method}.",
         "此地址支持 {allow}，不支持 {method}。",

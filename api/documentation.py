@@ -63,6 +63,7 @@ class ProblemDocument(BaseModel):
     errors: list[ErrorItem] = Field(default=[], description="With status 422")
     current_state: State | None = Field(None, description="With status 409 to a verb")
     allowed_actions: list[str] = Field(default=[], description="With status 409 to a verb")
+    existing_id: int | None = Field(None, description="With unique_key_taken: who has the key")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -44,7 +44,7 @@ class Problem(HTTPException):
         self.code = code
         self.values = values or {}
         self.faults = faults
-        self.members = members or {}
+        self.members = dict(members or {})
 
 
 class Invalid(Problem):

@@ -15,17 +15,24 @@ from api.paths import prefix
 from api.problems import Problem
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import TaskQuery, refuse_repeated
-from schema import listing, tasks
+from schema import listing, tasks, verbs
 from schema.fields import MAX_ID
 from schema.listing import TaskRow
+from schema.states import Verb
 from schema.task_fields import TaskChanges, TaskCreation
+from schema.tasks import Placed
+from schema.verbs import Answer, Order
 
 router = APIRouter(tags=["tasks"], route_class=JsonRoute, generate_unique_id_function=operation_id)
+
+CLIENT = "client"
+"""Who deletes a task, in its events."""
 
 CREATED: dict[str, Any] = {
     "description": "The task",
     "headers": {"Location": {"description": "Its path", "schema": {"type": "string"}}},
 }
+EXISTING = CREATED | {"description": "The unfinished task that has the unique_key already"}
 LISTED: dict[str, Any] = {
     "description": "Tasks, newest first",
     "headers": {
@@ -47,21 +54,23 @@ TaskId = Annotated[int, Path(ge=1, le=MAX_ID, description="Number of the task")]
     "/tasks",
     status_code=201,
     response_model=TaskDetail,
-    responses={201: CREATED, **problems(400, 413, 415, 422, 503)},
+    responses={200: EXISTING, 201: CREATED, **problems(400, 409, 413, 415, 422, 503)},
 )
 async def create_task(
     creation: TaskCreation, request: Request, database: DatabaseDependency
 ) -> Response:
-    """Create a task."""
+    """Create a task, unless its unique_key is taken."""
     new = creation.task()
 
-    def work(connection: Connection) -> TaskRow:
-        [task_id] = tasks.create(connection, [new])
-        return found(connection, task_id)
+    def work(connection: Connection) -> tuple[Placed, TaskRow]:
+        [placed] = tasks.place(connection, [new])
+        if placed.refused(new):
+            raise key_taken(placed.task_id)
+        return placed, found(connection, placed.task_id)
 
-    task = await database.write(work)
-    location = f"{prefix(request.scope)}/tasks/{task['id']}"
-    return TaskResponse(task, 201, {"location": location})
+    placed, task = await database.write(work)
+    location = f"{prefix(request.scope)}/tasks/{placed.task_id}"
+    return TaskResponse(task, 201 if placed.is_new else 200, {"location": location})
 
 
 @router.get(
@@ -118,8 +127,13 @@ async def edit_task(
 @router.delete("/tasks/{task_id:number}", status_code=204, responses=problems(404, 503))
 async def delete_task(task_id: TaskId, database: DatabaseDependency) -> Response:
     """Delete a task; one that runs is stopped first, and is gone for readers at once."""
-    if not await database.write(lambda connection: tasks.remove(connection, [task_id])):
-        raise no_task(task_id)
+
+    def work(connection: Connection) -> None:
+        [result] = verbs.apply(connection, Order(Verb.DELETE, CLIENT), [task_id])
+        if result.answer is Answer.MISSING:
+            raise no_task(task_id)
+
+    await database.write(work)
     return Response(status_code=204)
 
 
@@ -134,6 +148,12 @@ def found(connection: Connection, task_id: int) -> TaskRow:
 def no_task(task_id: int) -> Problem:
     """Return what to raise when there is no such task."""
     return Problem(404, "task_not_found", values={"task_id": task_id})
+
+
+def key_taken(task_id: int | None) -> Problem:
+    """Return what to raise when that unfinished task has the unique_key."""
+    members = {"existing_id": task_id}
+    return Problem(409, "unique_key_taken", values={"task_id": task_id}, members=members)
 
 
 def _columns(changes: TaskChanges) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The verbs of operators, on one task."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -14,12 +15,12 @@ from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.problems import Problem
 from api.task_json import TaskDetail, TaskResponse, actions_of
-from api.tasks import TaskId, found
+from api.tasks import TaskId, found, key_taken, no_task
 from schema import verbs
 from schema.fields import Reason
 from schema.listing import TaskRow
-from schema.states import Verb, state_of
-from schema.verbs import Answer, Order
+from schema.states import Verb
+from schema.verbs import SUCCESSES, Answer, Order, Result
 
 router = APIRouter(tags=["verbs"], route_class=JsonRoute, generate_unique_id_function=operation_id)
 
@@ -69,39 +70,36 @@ class Reordered(TaskDetail):
     new_next_execution_time: datetime
 
 
-OptionalReason = Annotated[WithReason | None, Body()]
+DOINGS: Mapping[Verb, str] = {
+    Verb.START: "Let a paused, failed or cancelled task begin anew, in its old place.",
+    Verb.STOP: "Cancel a task; one that runs is told to end and is `stopping` until it has.",
+    Verb.PAUSE: "Let a waiting task wait until it is resumed.",
+    Verb.RESUME: "Let a paused task wait in its old place again.",
+}
 
 
-@router.post("/tasks/{task_id:number}/start", response_model=TaskDetail, responses=ANSWERS)
-async def start_task(
-    task_id: TaskId, database: DatabaseDependency, body: OptionalReason = None
-) -> Response:
-    """Let a paused, failed or cancelled task begin anew, in its old place."""
-    return TaskResponse(await _done(database, task_id, _order(Verb.START, body)))
+def _offer(verb: Verb, doing: str) -> None:
+    async def act(
+        task_id: TaskId,
+        database: DatabaseDependency,
+        body: Annotated[WithReason | None, Body()] = None,
+    ) -> Response:
+        order = Order(verb, OPERATOR, body.reason if body else None)
+        return TaskResponse(await _done(database, task_id, order))
+
+    router.add_api_route(
+        f"/tasks/{{task_id:number}}/{verb}",
+        act,
+        methods=["POST"],
+        name=f"{verb}_task",
+        description=doing,
+        response_model=TaskDetail,
+        responses=ANSWERS,
+    )
 
 
-@router.post("/tasks/{task_id:number}/stop", response_model=TaskDetail, responses=ANSWERS)
-async def stop_task(
-    task_id: TaskId, database: DatabaseDependency, body: OptionalReason = None
-) -> Response:
-    """Cancel a task; one that runs is told to end and is `stopping` until it has."""
-    return TaskResponse(await _done(database, task_id, _order(Verb.STOP, body)))
-
-
-@router.post("/tasks/{task_id:number}/pause", response_model=TaskDetail, responses=ANSWERS)
-async def pause_task(
-    task_id: TaskId, database: DatabaseDependency, body: OptionalReason = None
-) -> Response:
-    """Let a waiting task wait until it is resumed."""
-    return TaskResponse(await _done(database, task_id, _order(Verb.PAUSE, body)))
-
-
-@router.post("/tasks/{task_id:number}/resume", response_model=TaskDetail, responses=ANSWERS)
-async def resume_task(
-    task_id: TaskId, database: DatabaseDependency, body: OptionalReason = None
-) -> Response:
-    """Let a paused task wait in its old place again."""
-    return TaskResponse(await _done(database, task_id, _order(Verb.RESUME, body)))
+for _verb, _doing in DOINGS.items():
+    _offer(_verb, _doing)
 
 
 @router.post("/tasks/{task_id:number}/reorder", response_model=Reordered, responses=ANSWERS)
@@ -114,26 +112,26 @@ async def reorder_task(
     return TaskResponse(task, more={"new_next_execution_time": task["available_at"]})
 
 
-def _order(verb: Verb, body: WithReason | None) -> Order:
-    return Order(verb, OPERATOR, body.reason if body else None)
+def refusal(verb: Verb, result: Result) -> Problem:
+    """Return the problem of a task to which a verb was not done."""
+    match result.answer:
+        case Answer.MISSING:
+            return no_task(result.task_id)
+        case Answer.KEY_TAKEN:
+            return key_taken(result.holder_id)
+        case _:
+            values = {"task_id": result.task_id, "state": result.state, "verb": verb}
+            return Problem(409, "state_forbids", values=values)
 
 
 async def _done(database: Database, task_id: int, order: Order) -> TaskRow:
     def work(connection: Connection) -> TaskRow:
         [result] = verbs.apply(connection, order, [task_id])
         task = found(connection, task_id)
-        if result.answer is Answer.REFUSED:
-            raise _refused(order.verb, task)
+        if result.answer not in SUCCESSES:
+            refused = refusal(order.verb, result)
+            refused.members |= {"current_state": result.state, "allowed_actions": actions_of(task)}
+            raise refused
         return task
 
     return await database.write(work)
-
-
-def _refused(verb: Verb, task: TaskRow) -> Problem:
-    state = state_of(task["status"], task["stage"])
-    return Problem(
-        409,
-        "state_forbids",
-        values={"task_id": task["id"], "state": state, "verb": verb},
-        members={"current_state": state, "allowed_actions": actions_of(task)},
-    )

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schema.documents import PAYLOAD_BYTES, DocumentError, encode
-from schema.limits import ACCOUNT_LENGTH, NAME_LENGTH, TITLE_LENGTH
+from schema.limits import ACCOUNT_LENGTH, KEY_LENGTH, NAME_LENGTH, TITLE_LENGTH
 from schema.states import STATUSES_OF, Priority
 
 DESCRIPTION_LENGTH = 16_000
@@ -124,6 +124,7 @@ Name = Annotated[
 Tag = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH), AfterValidator(_label)]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
 AccountId = Annotated[str, Field(min_length=1, max_length=ACCOUNT_LENGTH), AfterValidator(_label)]
+UniqueKey = Annotated[str, Field(min_length=1, max_length=KEY_LENGTH), AfterValidator(_label)]
 PriorityName = Annotated[
     Priority,
     BeforeValidator(_priority),

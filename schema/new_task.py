@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from schema.states import Priority
+
+OnConflict = Literal["reject", "return"]
+"""What to do where another unfinished task has the same unique_key: refuse, or take that one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,4 +31,6 @@ class NewTask:
     account_id: str | None = None
     available_at: datetime | None = None
     hold: bool = False
+    unique_key: str | None = None
+    on_conflict: OnConflict = "reject"
     traceparent: str | None = None

@@ -6,7 +6,7 @@ takes and nothing else.
 """
 
 from schema.limits import MOST_TAKEOVERS
-from schema.models.tasks import CLAIM_INDEX, STATUS_INDEX
+from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX
 
 _CLAIM = f"""SELECT id, fence, title, task_type, account_id, timeout_seconds,
     current_retry_count, available_at, traceparent, checkpoint
@@ -100,7 +100,7 @@ HELD_BY = f"""SELECT id, fence FROM tasks FORCE INDEX ({STATUS_INDEX})
 WHERE status = 'in_progress' AND worker_id = %s"""
 """All leases that the database says a worker holds."""
 
-LOCK_FOR_VERB = """SELECT id, status, queue, priority, current_retry_count,
+LOCK_FOR_VERB = """SELECT id, status, stage, queue, priority, current_retry_count, unique_key,
     stop_requested_at IS NOT NULL AS is_stopping
 FROM tasks FORCE INDEX (PRIMARY)
 WHERE id IN ({ids}) AND delete_requested_at IS NULL
@@ -110,6 +110,11 @@ ORDER BY id FOR UPDATE"""
 VERB = """UPDATE tasks FORCE INDEX (PRIMARY) SET {changes}, version = version + 1
 WHERE id IN ({ids}) AND status IN ({statuses}) AND delete_requested_at IS NULL"""
 """Do a person's verb to locked tasks, guarded by the statuses that were judged."""
+
+KEY_HOLDERS = f"""SELECT live_unique_key, id FROM tasks FORCE INDEX ({KEY_INDEX})
+WHERE live_unique_key IN ({{keys}}) LOCK IN SHARE MODE"""
+"""Which unfinished tasks have these keys. The locks lie on the index alone: the tasks stay
+unfinished and there until the end of the transaction, and what was just written is waited for."""
 
 FOREMOST = f"""SELECT LEAST(COALESCE(MIN(available_at), UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6))
 FROM tasks FORCE INDEX ({CLAIM_INDEX})

@@ -14,8 +14,9 @@ from schema.fields import (
     Tags,
     TimeoutSeconds,
     Title,
+    UniqueKey,
 )
-from schema.new_task import NewTask
+from schema.new_task import NewTask, OnConflict
 from schema.states import Priority
 
 _CONFIG = ConfigDict(extra="forbid", strict=True)
@@ -43,6 +44,12 @@ class TaskCreation(BaseModel):
     account_id: AccountId | None = None
     available_at: Moment | None = Field(None, description="Not to be started before; null: now")
     hold: bool = Field(default=False, description="Create it paused")
+    unique_key: UniqueKey | None = Field(
+        None, description="At most one unfinished task has this key"
+    )
+    on_conflict: OnConflict = Field(
+        "reject", description="Where an unfinished task has the key: 409, or 200 with that task"
+    )
 
     def task(self) -> NewTask:
         """Return it as the schema takes it."""

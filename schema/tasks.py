@@ -1,17 +1,21 @@
-"""Tasks as their clients change them: create, edit, delete."""
+"""Tasks as their clients make and edit them; `schema.verbs` has the rest."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Update, delete, func, select, update
+from sqlalchemy import Connection, Update, delete, update
+from sqlalchemy.exc import IntegrityError
 
-from schema import queues, tags
+from schema import queues, tags, unique_keys
 from schema.documents import PAYLOAD_BYTES, encode
-from schema.inserting import auto_increment_step, insert_rows
+from schema.inserting import Row, auto_increment_step, insert_rows
 from schema.models.tasks import Task, TaskPayload
 from schema.new_task import NewTask
+from schema.runtime.errors import is_duplicate_key
 from schema.states import Status
 from schema.times import to_database
+from schema.unique_keys import UniqueKeyTakenError
 
 EDITABLE = frozenset(
     {
@@ -29,29 +33,101 @@ EDITABLE = frozenset(
 """Fields that a client may change later."""
 
 _INSERT = """INSERT INTO tasks (title, description, status, priority, due_date, timeout_seconds,
-    retry_limit, task_type, queue, account_id, traceparent, available_at, created_at, updated_at)"""
+    retry_limit, task_type, queue, account_id, unique_key, traceparent, available_at, created_at,
+    updated_at)"""
 _VALUES = (
-    "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
+    "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
     " COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a task that was asked for is: a new one, or the unfinished one that has its key."""
+
+    task_id: int
+    is_new: bool
+
+    def refused(self, asked: NewTask) -> bool:
+        """Whether the task that was asked for was to be a new one or none."""
+        return not self.is_new and asked.on_conflict == "reject"
 
 
 def create(connection: Connection, new: Sequence[NewTask]) -> list[int]:
     """Create tasks and return their ids in the same order.
 
-    Needs two to five statements whatever their number is (more above 500 tasks or 4 MiB).
-    Raises DocumentError when a payload is not JSON of at most 256 KiB.
+    Needs two to five statements whatever their number is (more above 500 tasks or 4 MiB), three
+    more where there are unique keys. Raises DocumentError when a payload is not JSON of at most
+    256 KiB, UniqueKeyTakenError when another unfinished task has a key and the task does not say
+    that this one is to be returned; the others may have been created then: roll back.
+    """
+    placed = place(connection, new)
+    for task, each in zip(new, placed, strict=True):
+        if each.refused(task):
+            raise UniqueKeyTakenError(str(task.unique_key), each.task_id)
+    return [each.task_id for each in placed]
+
+
+def place(connection: Connection, new: Sequence[NewTask]) -> list[Placed]:
+    """Create the tasks whose keys are free, and return for each in the same order where it is.
+
+    Of several with the same key the first is created. `on_conflict` is left to the caller.
     """
     if not new:
         return []
     payloads = [None if task.payload is None else _payload(task.payload) for task in new]
     defaults = queues.ensure(connection, {task.queue for task in new})
     rows = [_row(task, defaults[task.queue]) for task in new]
+    keys = [task.unique_key or "" for task in new]
+    ids, holders = _insert_free(connection, rows, keys)
+    _attach(connection, {task_id: (payloads[at], new[at].tags) for at, task_id in ids.items()})
+    holders |= {keys[at]: task_id for at, task_id in ids.items()}
+    return [
+        Placed(ids[at], is_new=True) if at in ids else Placed(holders[key], is_new=False)
+        for at, key in enumerate(keys)
+    ]
+
+
+def _insert_free(
+    connection: Connection, rows: Sequence[Row], keys: Sequence[str]
+) -> tuple[dict[int, int], dict[str, int]]:
+    """Insert what is free; return the new ids by position, and who has each of the other keys.
+
+    A key that is taken between the look and the INSERT is found at the next look: whom the
+    index refuses holds the other's entry from then on.
+    """
+    wanted = set(keys) - {""}
+    if not wanted:
+        return dict(enumerate(_insert(connection, rows))), {}
+    while True:
+        holders = unique_keys.holders(connection, wanted)
+        free = _free(keys, holders)
+        connection.exec_driver_sql("SAVEPOINT looked")
+        try:
+            ids = _insert(connection, [rows[at] for at in free])
+        except IntegrityError as error:
+            if not is_duplicate_key(error):
+                raise
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT looked")
+        else:
+            return dict(zip(free, ids, strict=True)), holders
+
+
+def _free(keys: Sequence[str], holders: Mapping[str, int]) -> list[int]:
+    """Return the positions of the tasks without a key, and of the first with each free one."""
+    seen = set(holders)
+    free = []
+    for at, key in enumerate(keys):
+        if key not in seen:
+            free.append(at)
+            seen |= {key} - {""}
+    return free
+
+
+def _insert(connection: Connection, rows: Sequence[Row]) -> list[int]:
     spans = insert_rows(connection, _INSERT, _VALUES, rows)
-    step = auto_increment_step(connection) if len(new) > 1 else 1
-    ids = [first + step * position for first, count in spans for position in range(count)]
-    _attach(connection, ids, payloads, [task.tags for task in new])
-    return ids
+    step = auto_increment_step(connection) if len(rows) > 1 else 1
+    return [first + step * position for first, count in spans for position in range(count)]
 
 
 def edit(connection: Connection, task_id: int, changes: Mapping[str, Any]) -> bool:
@@ -72,34 +148,6 @@ def edit(connection: Connection, task_id: int, changes: Mapping[str, Any]) -> bo
     if "payload" in changes:
         _replace_payload(connection, task_id, changes["payload"])
     return True
-
-
-def remove(connection: Connection, task_ids: Sequence[int]) -> set[int]:
-    """Delete tasks and return the ids of those that were there.
-
-    One in progress is asked to stop and hidden from every read; its row goes when the attempt
-    has ended. What was recorded of attempts and events stays until retention takes it.
-    """
-    lock = (
-        select(Task.id, Task.status)
-        .with_hint(Task, "FORCE INDEX (PRIMARY)", "mysql")
-        .where(Task.id.in_(sorted(task_ids)), Task.delete_requested_at.is_(None))
-        .with_for_update()
-    )
-    status_of = {row.id: row.status for row in connection.execute(lock)}
-    running = [task_id for task_id, status in status_of.items() if status == Status.IN_PROGRESS]
-    if running:
-        hide = _by_key(update(Task)).where(Task.id.in_(running), Task.status == Status.IN_PROGRESS)
-        now = func.utc_timestamp(6)
-        connection.execute(
-            hide.values(
-                delete_requested_at=now,
-                stop_requested_at=func.coalesce(Task.stop_requested_at, now),
-                version=Task.version + 1,
-            )
-        )
-    erase(connection, [task_id for task_id in status_of if task_id not in running])
-    return set(status_of)
 
 
 def erase(connection: Connection, task_ids: Sequence[int]) -> None:
@@ -127,21 +175,17 @@ def _row(task: NewTask, defaults: queues.QueueDefaults) -> tuple[Any, ...]:
         task.task_type,
         task.queue,
         task.account_id,
+        task.unique_key,
         task.traceparent,
         to_database(task.available_at),
     )
 
 
-def _attach(
-    connection: Connection,
-    ids: Sequence[int],
-    payloads: Sequence[str | None],
-    tag_names: Sequence[Sequence[str]],
-) -> None:
-    given = [(task_id, text) for task_id, text in zip(ids, payloads, strict=True) if text]
-    head = "INSERT INTO task_payloads (task_id, payload)"
-    insert_rows(connection, head, "(%s, %s)", given)
-    tags.attach(connection, dict(zip(ids, tag_names, strict=True)))
+def _attach(connection: Connection, given: Mapping[int, tuple[str | None, Sequence[str]]]) -> None:
+    """Give tasks (by id) their payloads and tags."""
+    payloads = [(task_id, text) for task_id, (text, _) in given.items() if text]
+    insert_rows(connection, "INSERT INTO task_payloads (task_id, payload)", "(%s, %s)", payloads)
+    tags.attach(connection, {task_id: names for task_id, (_, names) in given.items()})
 
 
 def _replace_payload(connection: Connection, task_id: int, payload: Any) -> None:

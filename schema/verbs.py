@@ -1,19 +1,22 @@
-"""What people do to tasks: start, stop, pause, resume, reorder; delete is in `schema.tasks`.
+"""What people do to tasks: start, stop, pause, resume, reorder, delete.
 
 One id is a batch of one. Rows are locked by key, in the order of their ids, and judged by the
 table of moves; the UPDATE guards on the status once more.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
-from schema.models.history import TaskEvent
+from schema import tasks, unique_keys
+from schema.inserting import insert_rows
+from schema.runtime.errors import is_duplicate_key
 from schema.statements import FOREMOST, LOCK_FOR_VERB, VERB
-from schema.states import MOVES, WAITING, Actor, Status, Verb
+from schema.states import MOVES, WAITING, Actor, State, Status, Verb, state_of
 
 VERBS = (Verb.START, Verb.STOP, Verb.PAUSE, Verb.RESUME, Verb.REORDER)
 """In the order in which `allowed_actions` names them, before delete."""
@@ -25,21 +28,29 @@ class Answer(StrEnum):
     DONE = "done"
     HOLDS_ALREADY = "holds_already"
     REFUSED = "refused"
+    KEY_TAKEN = "key_taken"
     MISSING = "missing"
+
+
+SUCCESSES = frozenset({Answer.DONE, Answer.HOLDS_ALREADY})
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """The answer for one task: its status as it was found, and as it is now.
 
-    Both are None when there is no such task. `place` is its queue and priority.
+    Both are None when there is no such task; `after` is when the task is deleted. `state` is the
+    requirement's word for what was found, `place` its queue and priority. `holder_id` is the
+    unfinished task that has its unique_key, where a start is refused for that.
     """
 
     task_id: int
     answer: Answer
     before: Status | None = None
     after: Status | None = None
+    state: State | None = None
     place: tuple[str, str] = ("", "")
+    holder_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +81,49 @@ def apply(connection: Connection, order: Order, task_ids: Sequence[int]) -> list
     """Do what is ordered to tasks, and return an answer for each, in the order of `task_ids`.
 
     A task whose state does not allow it is left alone, and so is one where the goal holds
-    already. Three statements whatever their number is, two a task for reorder to "first".
-    Raises IntegrityError when `start` meets a live task with the same unique_key.
+    already, and one whose unique_key another unfinished task has. A few statements whatever
+    their number is, two a task for reorder to "first".
     """
-    rows = {row.id: row for row in _lock(connection, task_ids)}
+    rows = {row.id: row for row in lock(connection, task_ids)}
     results = [_judge(order.verb, task_id, rows.get(task_id)) for task_id in task_ids]
-    taken = list({each.task_id: each for each in results if each.answer is Answer.DONE}.values())
+    if order.verb is Verb.START:
+        results = _start(connection, results, {row.id: row.unique_key for row in rows.values()})
+    taken = _taken(results)
     _write(connection, order, taken)
     _record(connection, order, taken)
     return results
 
 
-def _lock(connection: Connection, task_ids: Sequence[int]) -> Sequence[Any]:
-    if not task_ids:
-        return []
+def lock(connection: Connection, task_ids: Iterable[int]) -> Sequence[Any]:
+    """Lock tasks until the end of the transaction and return what decides about them."""
     ids = ",".join(str(task_id) for task_id in sorted(set(task_ids)))
-    return connection.exec_driver_sql(LOCK_FOR_VERB.format(ids=ids)).all()
+    return connection.exec_driver_sql(LOCK_FOR_VERB.format(ids=ids)).all() if ids else []
+
+
+def _taken(results: Iterable[Result]) -> list[Result]:
+    return list({each.task_id: each for each in results if each.answer is Answer.DONE}.values())
 
 
 def _judge(verb: Verb, task_id: int, row: Any | None) -> Result:
     if row is None:
         return Result(task_id, Answer.MISSING)
     status = Status(row.status)
-    place = (row.queue, row.priority)
+    found = Result(
+        task_id,
+        Answer.DONE,
+        before=status,
+        after=_status_after(verb, status, row),
+        state=state_of(status, row.stage),
+        place=(row.queue, row.priority),
+    )
     if _holds(verb, status, stopping=bool(row.is_stopping)):
-        return Result(task_id, Answer.HOLDS_ALREADY, status, status, place)
+        return replace(found, answer=Answer.HOLDS_ALREADY, after=status)
     if status not in MOVES[verb].sources:
-        return Result(task_id, Answer.REFUSED, status, status, place)
-    return Result(task_id, Answer.DONE, status, _status_after(verb, status, row), place)
+        return replace(found, answer=Answer.REFUSED, after=status)
+    return found
 
 
-def _status_after(verb: Verb, status: Status, row: Any) -> Status:
+def _status_after(verb: Verb, status: Status, row: Any) -> Status | None:
     match verb:
         case Verb.START:
             return Status.TO_DO
@@ -110,6 +133,8 @@ def _status_after(verb: Verb, status: Status, row: Any) -> Status:
             return Status.PAUSED
         case Verb.RESUME:
             return Status.TO_DO if row.current_retry_count == 0 else Status.RETRYING
+        case Verb.DELETE:
+            return None
         case _:
             return status
 
@@ -132,6 +157,8 @@ START = """status = 'to_do', current_retry_count = 0, crash_count = 0, snooze_co
     run_fence = fence + 1, available_at = created_at"""
 CANCEL = "status = 'cancelled', finished_at = UTC_TIMESTAMP(6)"
 ASK_TO_STOP = "stop_requested_at = UTC_TIMESTAMP(6)"
+HIDE = """delete_requested_at = UTC_TIMESTAMP(6),
+    stop_requested_at = COALESCE(stop_requested_at, UTC_TIMESTAMP(6))"""
 PAUSE = "status = 'paused'"
 RESUME = "status = IF(current_retry_count = 0, 'to_do', 'retrying')"
 SHIFT = "available_at = available_at + INTERVAL %s SECOND"
@@ -139,15 +166,55 @@ PLACE_FIRST = "available_at = %s - INTERVAL 1 MICROSECOND"
 PLACE_LAST = "available_at = UTC_TIMESTAMP(6)"
 
 
+def _start(
+    connection: Connection, judged: Sequence[Result], keys: Mapping[int, str | None]
+) -> list[Result]:
+    """Start what may be and has its key to itself; return the answers.
+
+    A key that is taken between the look and the UPDATE is found at the next look: whom the
+    index refuses holds the other's entry from then on.
+    """
+    while True:
+        results = _with_keys(connection, judged, keys)
+        try:
+            _update(connection, START, _taken(results))
+        except IntegrityError as error:
+            if not is_duplicate_key(error):
+                raise
+        else:
+            return results
+
+
+def _with_keys(
+    connection: Connection, judged: Sequence[Result], keys: Mapping[int, str | None]
+) -> list[Result]:
+    """Return the answers, refused where another task has the key; of several the first gets it."""
+    wanted = {key for each in judged if each.answer is Answer.DONE and (key := keys[each.task_id])}
+    holders = unique_keys.holders(connection, wanted)
+    return [_with_key(each, keys.get(each.task_id), holders) for each in judged]
+
+
+def _with_key(judged: Result, key: str | None, holders: dict[str, int]) -> Result:
+    if judged.answer is not Answer.DONE or key is None:
+        return judged
+    holder = holders.setdefault(key, judged.task_id)
+    if holder == judged.task_id:
+        return judged
+    return replace(judged, answer=Answer.KEY_TAKEN, after=judged.before, holder_id=holder)
+
+
 def _write(connection: Connection, order: Order, taken: Sequence[Result]) -> None:
     match order.verb:
         case Verb.START:
-            _update(connection, START, taken)
+            pass  # done with the look at the keys
         case Verb.STOP:
-            running = [each for each in taken if each.before is Status.IN_PROGRESS]
-            waiting = [each for each in taken if each.before is not Status.IN_PROGRESS]
+            running, others = _apart(taken)
             _update(connection, ASK_TO_STOP, running)
-            _update(connection, CANCEL, waiting)
+            _update(connection, CANCEL, others)
+        case Verb.DELETE:
+            running, others = _apart(taken)
+            _update(connection, HIDE, running)
+            tasks.erase(connection, [each.task_id for each in others])
         case Verb.PAUSE:
             _update(connection, PAUSE, taken)
         case Verb.RESUME:
@@ -156,6 +223,12 @@ def _write(connection: Connection, order: Order, taken: Sequence[Result]) -> Non
             _reorder(connection, order, taken)
         case _:
             raise ValueError(f"{order.verb} is not a verb of people")
+
+
+def _apart(taken: Sequence[Result]) -> tuple[list[Result], list[Result]]:
+    """Return what runs, and what does not."""
+    running = [each for each in taken if each.before is Status.IN_PROGRESS]
+    return running, [each for each in taken if each.before is not Status.IN_PROGRESS]
 
 
 def _reorder(connection: Connection, order: Order, taken: Sequence[Result]) -> None:
@@ -184,18 +257,12 @@ def _update(
         raise AssertionError("a locked row changed")
 
 
+_EVENTS = "INSERT INTO task_events (task_id, actor, verb, from_status, to_status, reason)"
+
+
 def _record(connection: Connection, order: Order, taken: Sequence[Result]) -> None:
-    if not taken:
-        return
     events = [
-        {
-            "task_id": each.task_id,
-            "actor": order.actor,
-            "verb": str(order.verb),
-            "from_status": each.before,
-            "to_status": each.after,
-            "reason": order.reason,
-        }
+        (each.task_id, order.actor, order.verb, each.before, each.after, order.reason)
         for each in taken
     ]
-    connection.execute(insert(TaskEvent), events)
+    insert_rows(connection, _EVENTS, "(%s, %s, %s, %s, %s, %s)", events)

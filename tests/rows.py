@@ -7,12 +7,14 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from schema import claims, gates, leases, tasks
+from schema import claims, gates, leases, tasks, verbs
 from schema.attempts import Claimed, Failed, Failure, Outcome, Settlement, Succeeded
 from schema.endings import Backoff
 from schema.new_task import NewTask
 from schema.runtime.transactions import transaction
 from schema.settling import settle
+from schema.states import Verb
+from schema.verbs import Order
 
 WORKER = "test:1:0"
 AT_ONCE = Backoff(0, 0)
@@ -70,6 +72,12 @@ def fail(engine: Engine, *claimed: Claimed, **how: Any) -> list[Settlement]:
     """Settle claimed tasks as failed."""
     failure = Failure("ValueError", "boom", "Traceback ...")
     return end(engine, *(ended(task, Failed(failure, **how)) for task in claimed))
+
+
+def remove(engine: Engine, *task_ids: int) -> list[verbs.Result]:
+    """Delete tasks."""
+    with transaction(engine) as connection:
+        return verbs.apply(connection, Order(Verb.DELETE, "somebody"), task_ids)
 
 
 def age_leases(engine: Engine, *task_ids: int) -> None:

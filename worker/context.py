@@ -111,11 +111,13 @@ class Context:
     def enqueue(self, **fields: Any) -> Awaitable[None]:
         """Ask for a task, with the fields of POST /tasks.
 
-        It is created in the transaction that settles this attempt, if that succeeds. Raises
-        ValueError when the fields are not right.
+        It is created in the transaction that settles this attempt, if that succeeds. Where an
+        unfinished task has its unique_key, that one is meant and none is created; with
+        on_conflict="reject" the attempt fails instead. Raises ValueError when the fields are not
+        right.
         """
         try:
-            task = TaskCreation.model_validate(fields).task()
+            task = TaskCreation.model_validate({"on_conflict": "return", **fields}).task()
         except ValidationError as error:
             item = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in item["loc"])

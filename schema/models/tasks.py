@@ -38,6 +38,7 @@ from schema.states import Priority, Stage, Status
 
 CLAIM_INDEX = "ix_tasks_claim"
 STATUS_INDEX = "ix_tasks_status_queue_id"
+KEY_INDEX = "uq_tasks_live_unique_key"
 
 CLAIMABLE = "CASE WHEN status IN ('to_do', 'retrying') THEN 1 END"
 LIVE_UNIQUE_KEY = (

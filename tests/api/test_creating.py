@@ -38,6 +38,7 @@ EVERYTHING: dict[str, Any] = {
     "payload": {"big": 2**63, "small": -(2**63), "list": [1.5, None, True, "\u2028"]},
     "account_id": "客户 1",
     "available_at": "2030-01-01T00:00:00Z",
+    "unique_key": "日报 2030-01-01",
 }
 
 
@@ -173,6 +174,11 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"payload": "x" * 262_144}, "/payload"),
     ({"payload": 2**64}, "/payload"),
     ({"hold": 1}, "/hold"),
+    ({"unique_key": ""}, "/unique_key"),
+    ({"unique_key": "a "}, "/unique_key"),
+    ({"unique_key": "a\nb"}, "/unique_key"),
+    ({"unique_key": "x" * 256}, "/unique_key"),
+    ({"unique_key": "a", "on_conflict": "replace"}, "/on_conflict"),
     ({"a/b~c": 1}, "/a~1b~0c"),
     ({"id": 7}, "/id"),
     ({"status": "done"}, "/status"),

@@ -63,7 +63,7 @@ def test_every_error_is_described_as_a_problem(document: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("operation", "statuses"),
     [
-        ("create_task", {"201", "400", "413", "415", "422", "503"}),
+        ("create_task", {"200", "201", "400", "409", "413", "415", "422", "503"}),
         ("list_tasks", {"200", "422", "503"}),
         ("get_task", {"200", "404", "503"}),
         ("edit_task", {"200", "400", "404", "413", "415", "422", "503"}),

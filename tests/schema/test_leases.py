@@ -5,7 +5,7 @@ import threading
 from sqlalchemy import Engine
 
 from reaper.sweep import sweep as sweep_all
-from schema import leases, tasks
+from schema import leases
 from schema.runtime.transactions import transaction
 from tests.rows import (
     AT_ONCE,
@@ -14,6 +14,7 @@ from tests.rows import (
     change,
     claim,
     make,
+    remove,
     row,
     rows,
     succeed,
@@ -85,8 +86,7 @@ def test_a_stopped_task_is_cancelled_when_its_lease_expires(engine: Engine) -> N
 def test_a_deleted_task_goes_when_its_lease_expires(engine: Engine) -> None:
     (task_id,) = make(engine)
     claim(engine)
-    with transaction(engine) as connection:
-        tasks.remove(connection, [task_id])
+    remove(engine, task_id)
     age_leases(engine, task_id)
 
     sweep(engine)

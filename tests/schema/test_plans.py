@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from schema import claims, gates, leases, statements
 from schema.attempts import Failed, Failure, Released, Snoozed, Succeeded
 from schema.endings import Backoff
-from schema.models.tasks import CLAIM_INDEX, STATUS_INDEX
+from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX
 from schema.runtime.transactions import transaction
 from schema.settling import settle
 from tests.conftest import empty
@@ -127,6 +127,11 @@ PLANS = {
         "PRIMARY",
     ),
     "lock held": (statements.LOCK_HELD.format(ids="1,2,3"), (), "PRIMARY"),
+    "who has keys": (
+        statements.KEY_HOLDERS.format(keys="%s,%s,%s"),
+        ("a", "b", "c"),
+        KEY_INDEX,
+    ),
     "overdue": (statements.OVERDUE, (100,), STATUS_INDEX),
 }
 

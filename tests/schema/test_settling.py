@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from schema import queues, tasks
+from schema import queues
 from schema.attempts import (
     Failed,
     Failure,
@@ -33,6 +33,7 @@ from tests.rows import (
     ended,
     fail,
     make,
+    remove,
     row,
     rows,
     succeed,
@@ -403,8 +404,7 @@ def test_a_task_deleted_while_it_ran_goes_when_its_attempt_ends(
 ) -> None:
     (task_id,) = make(engine, payload={"a": 1}, tags=["x"])
     (claimed,) = claim(engine)
-    with transaction(engine) as connection:
-        tasks.remove(connection, [task_id])
+    remove(engine, task_id)
 
     assert end(engine, ended(claimed, outcome)) == []
 

@@ -162,34 +162,6 @@ def test_an_edit_of_a_task_that_is_not_there_says_so(engine: Engine) -> None:
         assert not tasks.edit(connection, 1, {"title": "x"})
 
 
-def test_a_delete_takes_all_rows_of_a_waiting_task(engine: Engine) -> None:
-    gone, kept = make(engine, 2, payload={"a": 1}, tags=["x"])
-
-    with transaction(engine) as connection:
-        removed = tasks.remove(connection, [gone, 10**9])
-
-    assert removed == {gone}
-    assert rows(engine, "SELECT id FROM tasks") == [{"id": kept}]
-    assert rows(engine, "SELECT task_id FROM task_payloads") == [{"task_id": kept}]
-    assert rows(engine, "SELECT task_id FROM task_tags") == [{"task_id": kept}]
-
-
-def test_a_delete_while_it_runs_hides_the_task_and_asks_it_to_stop(engine: Engine) -> None:
-    (task_id,) = make(engine)
-    claim(engine)
-
-    with transaction(engine) as connection:
-        assert tasks.remove(connection, [task_id]) == {task_id}
-    with transaction(engine) as connection:
-        again = tasks.remove(connection, [task_id])
-        seen = listing.find(connection, task_id)
-        listed = listing.page(connection, TaskFilter(), limit=10)
-        edited = tasks.edit(connection, task_id, {"title": "x"})
-
-    assert (again, seen, listed, edited) == (set(), None, [], False)
-    assert row(engine, task_id)["stop_requested_at"] is not None
-
-
 class TestListing:
     def ids(self, engine: Engine, **filters: object) -> list[int]:
         with engine.connect() as connection:

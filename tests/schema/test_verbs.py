@@ -7,11 +7,12 @@ from typing import Any, Literal
 import pytest
 from sqlalchemy import Engine
 
-from schema import holding, tasks, verbs
+from schema import holding, listing, tasks, verbs
+from schema.listing import TaskFilter
 from schema.runtime.transactions import transaction
 from schema.states import MOVES, Priority, Status, Verb
 from schema.verbs import Answer, Order, Result, allowed_actions
-from tests.rows import attempts, change, claim, fail, make, row, rows, succeed
+from tests.rows import attempts, claim, fail, make, remove, row, rows, succeed
 
 PEOPLE = [Verb.START, Verb.STOP, Verb.PAUSE, Verb.RESUME, Verb.REORDER]
 
@@ -172,13 +173,60 @@ class TestReorder:
         assert [task.id for task in claim(engine, 3)] == [two, three, one]
 
 
+class TestDelete:
+    @pytest.mark.parametrize("status", Status)
+    def test_a_task_goes_in_every_state(self, engine: Engine, status: Status) -> None:
+        task_id = in_status(engine, status)
+        events = len(rows(engine, "SELECT id FROM task_events"))
+
+        (result,) = order(engine, Verb.DELETE, task_id, reason="because")
+        (again,) = order(engine, Verb.DELETE, task_id)
+
+        assert (result.answer, result.before, result.after) == (Answer.DONE, status, None)
+        assert again.answer is Answer.MISSING
+        (event,) = rows(engine, "SELECT * FROM task_events ORDER BY id")[events:]
+        assert (event["task_id"], event["verb"], event["reason"]) == (task_id, "delete", "because")
+        assert (event["from_status"], event["to_status"]) == (status, None)
+        assert bool(row(engine, task_id)) == (status is Status.IN_PROGRESS)
+
+    def test_all_rows_of_a_waiting_task_go(self, engine: Engine) -> None:
+        gone, kept = make(engine, 2, payload={"a": 1}, tags=["x"])
+
+        results = remove(engine, gone, 10**9)
+
+        assert [each.answer for each in results] == [Answer.DONE, Answer.MISSING]
+        assert rows(engine, "SELECT id FROM tasks") == [{"id": kept}]
+        assert rows(engine, "SELECT task_id FROM task_payloads") == [{"task_id": kept}]
+        assert rows(engine, "SELECT task_id FROM task_tags") == [{"task_id": kept}]
+
+    def test_one_that_runs_is_hidden_and_asked_to_stop(self, engine: Engine) -> None:
+        task_id = in_status(engine, Status.IN_PROGRESS)
+
+        remove(engine, task_id)
+
+        with transaction(engine) as connection:
+            seen = listing.find(connection, task_id)
+            listed = listing.page(connection, TaskFilter(), limit=10)
+            edited = tasks.edit(connection, task_id, {"title": "x"})
+        assert (seen, listed, edited) == (None, [], False)
+        assert row(engine, task_id)["stop_requested_at"] is not None
+
+    def test_a_stop_that_was_asked_for_keeps_its_moment(self, engine: Engine) -> None:
+        task_id = in_status(engine, Status.IN_PROGRESS)
+        order(engine, Verb.STOP, task_id)
+        asked = row(engine, task_id)["stop_requested_at"]
+
+        remove(engine, task_id)
+
+        assert row(engine, task_id)["stop_requested_at"] == asked
+
+
 def test_a_batch_answers_for_each_task_in_the_order_asked(engine: Engine) -> None:
     done = in_status(engine, Status.DONE)
     waiting = in_status(engine, Status.TO_DO)
     gone = in_status(engine, Status.TO_DO)
     cancelled = in_status(engine, Status.CANCELLED)
-    with transaction(engine) as connection:
-        tasks.remove(connection, [gone])
+    remove(engine, gone)
 
     results = order(engine, Verb.STOP, waiting, gone, done, cancelled, waiting)
 
@@ -194,22 +242,9 @@ def test_a_batch_answers_for_each_task_in_the_order_asked(engine: Engine) -> Non
 
 def test_a_deleted_task_that_still_runs_is_missing(engine: Engine) -> None:
     task_id = in_status(engine, Status.IN_PROGRESS)
-    with transaction(engine) as connection:
-        tasks.remove(connection, [task_id])
+    remove(engine, task_id)
 
     assert order(engine, Verb.STOP, task_id)[0].answer is Answer.MISSING
-
-
-def test_a_start_whose_key_lives_elsewhere_is_refused_by_the_database(engine: Engine) -> None:
-    first = in_status(engine, Status.CANCELLED)
-    (second,) = make(engine)
-    for task_id in (first, second):
-        change(engine, task_id, "unique_key = 'k'")
-
-    with pytest.raises(Exception, match="Duplicate entry 'k'"):
-        order(engine, Verb.START, first)
-
-    assert row(engine, first)["status"] == "cancelled"
 
 
 @pytest.mark.parametrize(

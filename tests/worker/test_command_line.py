@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from schema import tasks
 from schema.grants import WORKER, Privilege
 from schema.runtime.transactions import transaction
 from tests.accounts import Account, account
 from tests.processes import Running, Start
-from tests.rows import make, row, rows
+from tests.rows import make, remove, row, rows
 from tests.waiting import wait_for
 from tests.worker.command import HANDLERS, ran, status_of
 from tools.servers import Database
@@ -177,8 +176,7 @@ def test_the_privileges_that_are_checked_are_enough_for_a_worker(
     }
     worker = start("worker", DATABASE_URL=as_needed.url, **HANDLERS)
     wait_for(marks.read_text)
-    with transaction(engine) as connection:
-        tasks.remove(connection, made["deleted"])
+    remove(engine, *made["deleted"])
     wait_for(lambda: not rows(engine, "SELECT id FROM tasks WHERE status = 'in_progress'"))
     wait_for(lambda: status_of(engine, *made["retried"]) == ["failed"])
     wait_for(lambda: rows(engine, "SELECT id FROM tasks WHERE title = 'child' AND status = 'done'"))

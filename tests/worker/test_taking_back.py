@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from schema import tasks
 from schema.runtime.transactions import transaction
 from tests.processes import Running, Start
 from tests.proxy import proxy
-from tests.rows import age_leases, attempts, change, make, row, rows, sweep
+from tests.rows import age_leases, attempts, change, make, remove, row, rows, sweep
 from tests.waiting import wait_for
 
 HANDLERS = {"WORKER_HANDLERS": "tests.worker.sample_handlers", "RETRY_BACKOFF_SECONDS": "0"}
@@ -60,8 +59,7 @@ class TestEveryKind:
     ) -> None:
         task_id = begun(engine, marks, kind)
 
-        with transaction(engine) as connection:
-            tasks.remove(connection, [task_id])
+        remove(engine, task_id)
 
         wait_for(lambda: row(engine, task_id) == {})
         wait_for(lambda: "cancelled True" in marks.read_text())
@@ -199,6 +197,23 @@ def test_what_a_handler_asks_for_comes_with_its_success(engine: Engine, worker: 
     wait_for(lambda: rows(engine, "SELECT id FROM tasks WHERE title = 'next'"))
 
     assert row(engine, task_id)["status"] == "done"
+    assert worker.stop() == 0
+
+
+def test_a_handler_that_asks_for_a_taken_key_means_that_task_or_fails(
+    engine: Engine, worker: Running
+) -> None:
+    (holder,) = make(engine, unique_key="k", hold=True)
+    child = {"title": "next", "unique_key": "k"}
+    (meant,) = make(engine, task_type="async.enqueue", payload=child)
+    strict = child | {"on_conflict": "reject"}
+    (failed,) = make(engine, task_type="async.enqueue", payload=strict, retry_limit=0)
+
+    wait_for(lambda: row(engine, meant)["status"] == "done")
+    wait_for(lambda: row(engine, failed)["status"] == "failed")
+
+    assert f"task {holder} has the unique_key 'k'" in row(engine, failed)["last_error"]
+    assert rows(engine, "SELECT id FROM tasks WHERE title = 'next'") == []
     assert worker.stop() == 0
 
 

@@ -166,6 +166,7 @@ def test_tasks_that_are_asked_for_are_shown(kind: str) -> None:
 
     (child,) = done.enqueued
     assert (child.title, child.tags) == ("child", ["x"])
+    assert child.on_conflict == "return"
     refused = perform(f"{kind}.enqueue", {"title": ""})
     assert refused.enqueued == ()
     assert "enqueue: title" in refused.failure.message
