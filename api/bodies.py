@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from api.problems import Problem
 
-BODY_BYTES = 1024 * 1024
-
 
 class JsonRoute(APIRoute):
-    """A route whose body is JSON of at most BODY_BYTES, or refused."""
+    """A route whose body is JSON of at most `body_bytes`, or refused."""
+
+    body_bytes = 1024 * 1024
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
@@ -24,12 +24,22 @@ class JsonRoute(APIRoute):
             return handle
 
         async def handle_json(request: Request) -> Response:
-            return await handle(_JsonRequest(request.scope, request.receive))
+            json_request = _JsonRequest(request.scope, request.receive)
+            json_request.limit = self.body_bytes
+            return await handle(json_request)
 
         return handle_json
 
 
+class WideJsonRoute(JsonRoute):
+    """A route whose body may hold many things."""
+
+    body_bytes = 8 * 1024 * 1024
+
+
 class _JsonRequest(Request):
+    limit: int
+
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
             self._body = await self._read()
@@ -49,13 +59,13 @@ class _JsonRequest(Request):
             raise Problem(415, "body_media_type", headers={"accept": "application/json"})
 
     async def _read(self) -> bytes:
-        if int(self.headers.get("content-length", "0")) > BODY_BYTES:
-            raise _too_large()
+        if int(self.headers.get("content-length", "0")) > self.limit:
+            raise _too_large(self.limit)
         chunks, size = [], 0
         async for chunk in self.stream():
             size += len(chunk)
-            if size > BODY_BYTES:
-                raise _too_large()
+            if size > self.limit:
+                raise _too_large(self.limit)
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -87,5 +97,5 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _too_large() -> Problem:
-    return Problem(413, "body_too_large", values={"limit": BODY_BYTES})
+def _too_large(limit: int) -> Problem:
+    return Problem(413, "body_too_large", values={"limit": limit})

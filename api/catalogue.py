@@ -119,6 +119,7 @@ FAULTS: Mapping[str, Sentence] = {
         "it can have at most {max_length} characters",
         "最多 {max_length} 个字符",
     ),
+    "too_short": ("it must have at least {min_length} items", "至少需要 {min_length} 项"),
     "too_long": ("it can have at most {max_length} items", "最多 {max_length} 项"),
     "greater_than_equal": ("it must be at least {ge}", "不能小于 {ge}"),
     "less_than_equal": ("it must be at most {le}", "不能大于 {le}"),
@@ -140,6 +141,10 @@ FAULTS: Mapping[str, Sentence] = {
     "one_move": (
         "send either priority_offset, in seconds, or to, which is first or last",
         "须提供 priority_offset（秒）或 to（first 或 last），二者取一",
+    ),
+    "key_repeated": (
+        "an earlier task of this batch has the same unique_key",
+        "本批中前面的任务已使用同一 unique_key",
     ),
     "given_twice": ("it can be given once only", "只能提供一次"),
     "not_valid": ("it is not valid", "内容无效"),

@@ -3,9 +3,17 @@
 from functools import lru_cache
 from typing import Literal
 
+from starlette.types import Scope
+
 Language = Literal["en", "zh"]
 
 DEFAULT: Language = "en"
+
+
+def requested(scope: Scope) -> Language:
+    """Return the language that the client of a request prefers."""
+    headers = dict(scope["headers"])
+    return preferred(headers.get(b"accept-language", b"").decode("latin-1"))
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import documentation, health, history, tasks, verbs, workers
+from api import batch_creation, documentation, health, history, tasks, verbs, workers
 from api.database import open_database
 from api.failures import Failures
 from api.paths import OnePath
@@ -22,6 +22,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         lifespan=_lifespan(read_settings),
         # Handed over as they are: routes of an included router are matched twice per request.
         routes=[
+            *batch_creation.router.routes,
             *tasks.router.routes,
             *verbs.router.routes,
             *history.router.routes,

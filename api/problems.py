@@ -19,7 +19,7 @@ from starlette.types import Scope
 
 from api.catalogue import detail_of, fault_of, title_of
 from api.faults import Fault, from_pydantic
-from api.languages import Language, preferred
+from api.languages import Language, requested
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -56,11 +56,9 @@ class Invalid(Problem):
 
 def respond(scope: Scope, problem: Problem) -> Response:
     """Return the response for a problem, in the language that the client prefers."""
-    headers = dict(scope["headers"])
-    language = preferred(headers.get(b"accept-language", b"").decode("latin-1"))
-    document = _document(problem, language) | {"instance": instance(scope)}
+    language = requested(scope)
     return Response(
-        orjson.dumps(document),
+        orjson.dumps(document(problem, language) | {"instance": instance(scope)}),
         problem.status_code,
         {**(problem.headers or {}), "content-language": language, "vary": "accept-language"},
         MEDIA_TYPE,
@@ -73,13 +71,14 @@ def instance(scope: Scope) -> str:
     return path.partition(b"?")[0].decode("ascii", "backslashreplace")
 
 
-def _document(problem: Problem, language: Language) -> dict[str, Any]:
+def document(problem: Problem, language: Language) -> dict[str, Any]:
+    """Return what is told of a problem, wherever it occurred."""
     errors = [
         {"pointer": fault.pointer, "detail": fault_of(fault.code, fault.values, language)}
         for fault in problem.faults
     ]
     values = {**problem.values, **(errors[0] if errors else {})}
-    document = {
+    told = {
         "type": "about:blank",
         "title": title_of(problem.status_code, language),
         "status": problem.status_code,
@@ -87,7 +86,7 @@ def _document(problem: Problem, language: Language) -> dict[str, Any]:
         "code": problem.code,
         **problem.members,
     }
-    return document | {"errors": errors} if problem.faults else document
+    return told | {"errors": errors} if problem.faults else told
 
 
 async def _on_http_exception(request: Request, error: HTTPException) -> Response:

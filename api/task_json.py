@@ -141,9 +141,14 @@ class TaskResponse(Response):
 class TasksResponse(Response):
     """A bare array of tasks."""
 
-    def __init__(self, tasks: Iterable[TaskRow], headers: dict[str, str]) -> None:
+    def __init__(
+        self,
+        tasks: Iterable[TaskRow],
+        status_code: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         content = orjson.dumps([summary(task) for task in tasks], option=OPTIONS)
-        super().__init__(content, 200, headers, "application/json")
+        super().__init__(content, status_code, headers, "application/json")
 
 
 def _progress(task: TaskRow) -> dict[str, Any]:

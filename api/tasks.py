@@ -97,7 +97,7 @@ async def list_tasks(
     headers = {} if total is None else {"x-total-count": str(total)}
     if len(page) == query.limit:
         headers["link"] = f'<{_next_page(request, page[-1]["id"])}>; rel="next"'
-    return TasksResponse(page, headers)
+    return TasksResponse(page, headers=headers)
 
 
 @router.get("/tasks/{task_id:number}", response_model=TaskDetail, responses=problems(404, 503))

@@ -9,6 +9,9 @@ KEY_LENGTH = 255
 WORKER_ID_LENGTH = 32
 PROGRESS_MESSAGE_LENGTH = 500
 
+MOST_AT_ONCE = 1_000
+"""Tasks that one request may create, or change before its answer."""
+
 MOST_CRASHES = 3
 """Attempts that may take their executor down before the task is failed."""
 

@@ -30,6 +30,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -> None:
     assert operations(document).keys() == {
         "create_task",
+        "create_tasks",
         "list_tasks",
         "get_task",
         "edit_task",

@@ -1,0 +1,164 @@
+"""The route that creates many tasks at once."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.bodies import WideJsonRoute
+from api.database import DatabaseDependency
+from api.documentation import ErrorItem, operation_id, problems
+from api.faults import Fault, from_pydantic
+from api.languages import Language, requested
+from api.problems import Invalid, Problem, document
+from api.task_json import OPTIONS, TasksResponse, TaskSummary, summary
+from api.tasks import key_taken
+from schema import listing, tasks
+from schema.limits import MOST_AT_ONCE
+from schema.listing import TaskRow
+from schema.task_fields import TaskCreation
+
+router = APIRouter(
+    tags=["batches"], route_class=WideJsonRoute, generate_unique_id_function=operation_id
+)
+
+TASK = {"items": {"$ref": "#/components/schemas/TaskCreation"}}
+
+
+class TaskBatch(BaseModel):
+    """Tasks to be created: all or none, or with `partial` those that can be."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    # Each is looked at by itself, so that a fault can be told of one and the others created.
+    tasks: Annotated[
+        list[Any], Field(min_length=1, max_length=MOST_AT_ONCE, json_schema_extra=dict(TASK))
+    ]
+    partial: bool = False
+
+
+class RefusedTask(BaseModel):
+    """A task that was not created."""
+
+    index: int = Field(description="Its place in `tasks`, from 0")
+    code: str
+    detail: str
+    errors: list[ErrorItem] = Field(default=[], description="With code invalid")
+    existing_id: int | None = Field(None, description="With code unique_key_taken")
+
+
+class PartialCreation(BaseModel):
+    """What was created, in the order asked, and what was not."""
+
+    created: list[TaskSummary]
+    failed: list[RefusedTask]
+
+
+CREATED: dict[str, Any] = {
+    "description": "The tasks in the order asked; with `partial`, these and those that were refused"
+}
+
+Refused = tuple[int, Problem]
+"""The place of a task in the request, and why it was not created."""
+
+
+@router.post(
+    "/tasks/batch",
+    status_code=201,
+    response_model=list[TaskSummary] | PartialCreation,
+    responses={201: CREATED, **problems(400, 409, 413, 415, 422, 503)},
+)
+async def create_tasks(
+    batch: TaskBatch, request: Request, database: DatabaseDependency
+) -> Response:
+    """Create up to 1,000 tasks in one transaction."""
+    checked = _checked(batch.tasks)
+    if not batch.partial:
+        _require_all(checked)
+    good = [(index, each) for index, each in enumerate(checked) if isinstance(each, TaskCreation)]
+    invalid = [(index, each) for index, each in enumerate(checked) if isinstance(each, Invalid)]
+    language = requested(request.scope)
+
+    def work(connection: Connection) -> tuple[list[TaskRow], list[Refused]]:
+        created, taken = _place(connection, good)
+        if taken and not batch.partial:
+            raise _conflict(taken, language)
+        return listing.find_all(connection, created), taken
+
+    created, taken = await database.write(work)
+    if not batch.partial:
+        return TasksResponse(created, 201)
+    failed = sorted([*invalid, *taken], key=lambda refused: refused[0])
+    content = {
+        "created": [summary(task) for task in created],
+        "failed": [_told(refused, language) for refused in failed],
+    }
+    return Response(orjson.dumps(content, option=OPTIONS), 201, media_type="application/json")
+
+
+def _checked(items: Sequence[Any]) -> list[TaskCreation | Invalid]:
+    """Return each task, or what is wrong with it."""
+    checked: list[TaskCreation | Invalid] = []
+    keys: set[str | None] = set()
+    for item in items:
+        each = _check(item)
+        if isinstance(each, TaskCreation) and each.unique_key is not None:
+            if each.on_conflict == "reject" and each.unique_key in keys:
+                each = Invalid([Fault("/unique_key", "key_repeated")])
+            else:
+                keys.add(each.unique_key)
+        checked.append(each)
+    return checked
+
+
+def _check(item: Any) -> TaskCreation | Invalid:
+    try:
+        return TaskCreation.model_validate(item)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        return Invalid([from_pydantic({**each, "loc": ("body", *each["loc"])}) for each in details])
+
+
+def _require_all(checked: Sequence[TaskCreation | Invalid]) -> None:
+    faults = [
+        Fault(f"/tasks/{index}{fault.pointer}", fault.code, fault.values)
+        for index, each in enumerate(checked)
+        if isinstance(each, Invalid)
+        for fault in each.faults
+    ]
+    if faults:
+        raise Invalid(faults)
+
+
+def _place(
+    connection: Connection, good: Sequence[tuple[int, TaskCreation]]
+) -> tuple[list[int], list[Refused]]:
+    """Create what can be; return the ids, and those whose keys are taken."""
+    new = [creation.task() for _, creation in good]
+    created, taken = [], []
+    for (index, _), task, placed in zip(good, new, tasks.place(connection, new), strict=True):
+        if placed.refused(task):
+            taken.append((index, key_taken(placed.task_id)))
+        else:
+            created.append(placed.task_id)
+    return created, taken
+
+
+def _conflict(taken: Sequence[Refused], language: Language) -> Problem:
+    _, first = taken[0]
+    first.members["failed"] = [_told(refused, language) for refused in taken]
+    return first
+
+
+_NAMES = tuple(RefusedTask.model_fields)
+
+
+def _told(refused: Refused, language: Language) -> dict[str, Any]:
+    index, problem = refused
+    told = document(problem, language) | {"index": index}
+    return {name: told[name] for name in _NAMES if name in told}
