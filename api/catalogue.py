@@ -23,6 +23,7 @@ DETAILS: Mapping[str, Sentence] = {
     "request_failed": ("The request was refused.", "请求被拒绝。"),
     "not_found": ("There is nothing at this address.", "此地址上没有任何内容。"),
     "task_not_found": ("There is no task {task_id}.", "任务 {task_id} 不存在。"),
+    "batch_not_found": ("There is no batch {batch_id}.", "批次 {batch_id} 不存在。"),
     "state_forbids": (
         "Task {task_id} is {state}: {verb} is not allowed now.",
         "任务 {task_id} 处于 {state} 状态，不允许执行 {verb}。",
@@ -145,6 +146,11 @@ FAULTS: Mapping[str, Sentence] = {
     "key_repeated": (
         "an earlier task of this batch has the same unique_key",
         "本批中前面的任务已使用同一 unique_key",
+    ),
+    "ids_or_filter": ("send either ids or filter", "须提供 ids 或 filter，二者取一"),
+    "filter_empty": (
+        "it must name at least one filter: all tasks are never meant by leaving out which",
+        "至少需要一个筛选条件：省略条件并不表示全部任务",
     ),
     "given_twice": ("it can be given once only", "只能提供一次"),
     "not_valid": ("it is not valid", "内容无效"),

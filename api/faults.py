@@ -34,7 +34,7 @@ def from_pydantic(error: Mapping[str, Any]) -> Fault:
     """Return the fault that an error of pydantic stands for."""
     place, *path = error["loc"]
     code = SAME_AS.get(error["type"], error["type"])
-    if code == "extra_forbidden" and place == "body":
+    if code == "extra_forbidden" and place == "body" and path[0] != "filter":
         code = _why_forbidden(path)
     return Fault(_pointer(path), code, error.get("ctx") or {})
 

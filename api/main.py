@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import batch_creation, documentation, health, history, tasks, verbs, workers
+from api import batch_creation, batches, documentation, health, history, tasks, verbs, workers
 from api.database import open_database
 from api.failures import Failures
 from api.paths import OnePath
@@ -23,6 +23,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         # Handed over as they are: routes of an included router are matched twice per request.
         routes=[
             *batch_creation.router.routes,
+            *batches.router.routes,
             *tasks.router.routes,
             *verbs.router.routes,
             *history.router.routes,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 
+from reaper.batches import carry_on
 from reaper.burial import Burial
 from reaper.resuming import resume
 from reaper.sweep import sweep
@@ -34,6 +35,7 @@ class Reaper:
         self._every(seconds, "sweeping", lambda: sweep(engine, backoff))
         self._every(seconds, "burying", Burial(engine, backoff, settings.worker_dead_seconds))
         self._every(seconds, "resuming queues", lambda: resume(engine))
+        self._every(seconds, "carrying on batches", lambda: carry_on(engine, stopping))
 
     def run(self) -> None:
         """Run the chores until asked to stop; one under way is let finish."""

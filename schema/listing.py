@@ -44,6 +44,7 @@ _TAG_NAMES = (
     .label("tags")
 )
 _VISIBLE = _TASKS.c.delete_requested_at.is_(None)
+_IDS = select(_TASKS.c.id).where(_VISIBLE)
 _LIST = select(*_COLUMNS, _TAG_NAMES).where(_VISIBLE)
 _SOME = _LIST.where(_TASKS.c.id.in_(bindparam("task_ids", expanding=True)))
 # Built once: a statement that is made anew for each call is also hashed anew.
@@ -119,11 +120,29 @@ def page(
     return [_task_row(row) for row in connection.execute(query)]
 
 
-def count(connection: Connection, wanted: TaskFilter) -> int:
-    """Return how many tasks match, counted up to COUNT_LIMIT."""
-    visible = select(_TASKS.c.id).where(_VISIBLE)
-    matching = _filtered(visible, wanted).limit(COUNT_LIMIT).subquery()
-    return connection.execute(select(func.count()).select_from(matching)).scalar_one()
+def count(connection: Connection, wanted: TaskFilter, *, limit: int | None = None) -> int:
+    """Return how many tasks match, counted up to `limit`, COUNT_LIMIT by default."""
+    found = _filtered(_IDS, wanted).limit(limit or COUNT_LIMIT).subquery()
+    return connection.execute(select(func.count()).select_from(found)).scalar_one()
+
+
+def matching(
+    connection: Connection, wanted: TaskFilter, *, limit: int, before_id: int | None = None
+) -> list[int]:
+    """Return the ids of up to `limit` tasks, newest first, from below `before_id`."""
+    query = _filtered(_IDS, wanted).order_by(_TASKS.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(_TASKS.c.id < before_id)
+    return list(connection.execute(query).scalars())
+
+
+def still_matching(
+    connection: Connection, wanted: TaskFilter, task_ids: Sequence[int]
+) -> list[int]:
+    """Return those of the tasks that match, in the same order."""
+    query = _filtered(_IDS, wanted).where(_TASKS.c.id.in_(task_ids))
+    found = set(connection.execute(query).scalars())
+    return [task_id for task_id in task_ids if task_id in found]
 
 
 def _task_row(values: Iterable[Any]) -> TaskRow:
