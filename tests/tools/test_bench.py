@@ -23,6 +23,7 @@ SMALL = {
     "pickup": "samples=3 interval_seconds=0.01 idle_seconds=0.05 idle_workers=1",
     "memory": "first=10 later=20 slots=5",
     "idle": "seconds=0.2",
+    "batches": "calls=2 tasks=10",
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 from tools.bench.figures import Figure
 from tools.bench.measures.backlog import Backlog
+from tools.bench.measures.batches import Batches
 from tools.bench.measures.drain import Drain
 from tools.bench.measures.functions import Functions
 from tools.bench.measures.idle import Idle
@@ -34,5 +35,6 @@ MEASURES: Mapping[str, Measure] = {
     "pickup": Pickup(),
     "memory": Memory(),
     "idle": Idle(),
+    "batches": Batches(),
 }
 """All measures by name, with the sizes that the project's targets are set for."""
