@@ -1,8 +1,7 @@
 """What people may do to tasks: verbs x states, from the moves themselves."""
 
-import threading
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from sqlalchemy import Engine
@@ -245,35 +244,3 @@ def test_a_deleted_task_that_still_runs_is_missing(engine: Engine) -> None:
     remove(engine, task_id)
 
     assert order(engine, Verb.STOP, task_id)[0].answer is Answer.MISSING
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [(Verb.PAUSE, Verb.STOP), (Verb.STOP, Verb.STOP), (Verb.PAUSE, Verb.REORDER)],
-)
-def test_two_people_at_once_are_answered_one_after_the_other(
-    engine: Engine, one: Verb, other: Verb
-) -> None:
-    barrier = threading.Barrier(2)
-    for _ in range(20):
-        (task_id,) = make(engine)
-        results: dict[int, Any] = {}
-
-        def act(number: int, verb: Verb, target: int = task_id) -> None:
-            barrier.wait()
-            results[number] = order(engine, verb, target)[0]  # noqa: B023  # joined below
-
-        threads = [
-            threading.Thread(target=act, args=(number, verb))
-            for number, verb in enumerate((one, other))
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-        events = rows(engine, f"SELECT * FROM task_events WHERE task_id = {task_id} ORDER BY id")
-        done = [each for each in results.values() if each.answer is Answer.DONE]
-        assert len(events) == len(done) >= 1
-        assert row(engine, task_id)["version"] == 1 + len(done)
-        assert events[-1]["to_status"] == row(engine, task_id)["status"]
