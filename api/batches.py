@@ -64,7 +64,7 @@ class Matching(Filters):
 
     @model_validator(mode="after")
     def _says_which(self) -> "Matching":
-        if not any(getattr(self, name) for name in Filters.model_fields if name != "tag_match"):
+        if not self.filter().words():
             raise PydanticCustomError("filter_empty", "empty filter")
         return self
 
@@ -188,7 +188,8 @@ def _apply(connection: Connection, order: Order, selection: Selection) -> Report
 
 def _batch(batch: BatchRow, language: Language) -> dict[str, Any]:
     report = _report(Verb(batch["verb"]), batch["report"], language)
-    return report | {name: batch[name] for name in Batch.model_fields if name not in report}
+    rest = {name: batch[name] for name in Batch.model_fields if name not in report}
+    return {"id": batch["id"], "status": batch["status"]} | report | rest
 
 
 def _report(verb: Verb, report: Report, language: Language) -> dict[str, Any]:

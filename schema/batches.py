@@ -7,7 +7,7 @@ oldest. Each page is one transaction with the row's progress.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -60,7 +60,7 @@ def apply_matching(connection: Connection, order: Order, wanted: TaskFilter) -> 
     newest = select(func.max(Task.id)).scalar_subquery()
     new = insert(Batch).values(
         verb=order.verb,
-        filter={name: value for name, value in asdict(wanted).items() if value},
+        filter=wanted.words(),
         actor=order.actor,
         reason=order.reason,
         last_task_id=newest + 1,

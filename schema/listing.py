@@ -1,7 +1,7 @@
 """Reading tasks: one by its id, many by a filter, newest first."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -84,6 +84,11 @@ class TaskFilter:
     account_id: Sequence[str] = ()
     tag: Sequence[str] = ()
     tag_match: Literal["any", "all"] = "any"
+
+    def words(self) -> dict[str, Any]:
+        """Return the fields that say something, as JSON keeps them; empty: all tasks match."""
+        said = {name: value for name, value in asdict(self).items() if value}
+        return said if self.tag else {name: said[name] for name in said if name != "tag_match"}
 
 
 def find(connection: Connection, task_id: int) -> TaskRow | None:

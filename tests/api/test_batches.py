@@ -156,7 +156,7 @@ class TestFilter:
         assert response.status_code == 202
         assert response.headers["location"] == f"/api/v1/batches/{begun['id']}"
         assert (begun["status"], begun["requested"], begun["finished_at"]) == ("running", 0, None)
-        assert begun["filter"] == {"queue": ["default"], "tag_match": "any"}
+        assert begun["filter"] == {"queue": ["default"]}
         assert (ended["status"], ended["verb"], ended["reason"]) == ("completed", "stop", "enough")
         assert (ended["requested"], ended["succeeded"]) == (2_300, 2_299)
         (failed,) = ended["failed"]
