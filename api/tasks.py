@@ -18,15 +18,12 @@ from api.task_query import TaskQuery, refuse_repeated
 from schema import listing, tasks, verbs
 from schema.fields import MAX_ID
 from schema.listing import TaskRow
-from schema.states import Verb
+from schema.states import Actor, Verb
 from schema.task_fields import TaskChanges, TaskCreation
 from schema.tasks import Placed
 from schema.verbs import Answer, Order
 
 router = APIRouter(tags=["tasks"], route_class=JsonRoute, generate_unique_id_function=operation_id)
-
-CLIENT = "client"
-"""Who deletes a task, in its events."""
 
 CREATED: dict[str, Any] = {
     "description": "The task",
@@ -129,7 +126,7 @@ async def delete_task(task_id: TaskId, database: DatabaseDependency) -> Response
     """Delete a task; one that runs is stopped first, and is gone for readers at once."""
 
     def work(connection: Connection) -> None:
-        [result] = verbs.apply(connection, Order(Verb.DELETE, CLIENT), [task_id])
+        [result] = verbs.apply(connection, Order(Verb.DELETE, str(Actor.CLIENT)), [task_id])
         if result.answer is Answer.MISSING:
             raise no_task(task_id)
 

@@ -19,12 +19,12 @@ from api.tasks import TaskId, found, key_taken, no_task
 from schema import verbs
 from schema.fields import Reason
 from schema.listing import TaskRow
-from schema.states import Verb
+from schema.states import Actor, Verb
 from schema.verbs import SUCCESSES, Answer, Order, Result
 
 router = APIRouter(tags=["verbs"], route_class=JsonRoute, generate_unique_id_function=operation_id)
 
-OPERATOR = "operator"
+OPERATOR = str(Actor.OPERATOR)
 LONGEST_SHIFT_SECONDS = 31_536_000
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
