@@ -82,6 +82,7 @@ class TaskFilter:
     queue: Sequence[str] = ()
     task_type: Sequence[str] = ()
     account_id: Sequence[str] = ()
+    schedule_id: Sequence[int] = ()
     tag: Sequence[str] = ()
     tag_match: Literal["any", "all"] = "any"
 
@@ -163,6 +164,7 @@ def _filtered(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
         (_TASKS.c.queue, wanted.queue),
         (_TASKS.c.task_type, wanted.task_type),
         (_TASKS.c.account_id, wanted.account_id),
+        (_TASKS.c.schedule_id, wanted.schedule_id),
     ):
         if values:
             query = query.where(column.in_(values))

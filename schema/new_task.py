@@ -33,4 +33,5 @@ class NewTask:
     hold: bool = False
     unique_key: str | None = None
     on_conflict: OnConflict = "reject"
+    schedule_id: int | None = None
     traceparent: str | None = None

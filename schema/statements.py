@@ -6,6 +6,7 @@ takes and nothing else.
 """
 
 from schema.limits import MOST_TAKEOVERS
+from schema.models.schedules import DUE_INDEX
 from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX
 
 _CLAIM = f"""SELECT id, fence, title, task_type, account_id, timeout_seconds,
@@ -152,3 +153,8 @@ SPEND_TOKENS = f"""UPDATE queues SET rate_tokens = {_TOKENS} - %s,
     rate_refilled_at = UTC_TIMESTAMP(6)
 WHERE name = %s AND rate_limit IS NOT NULL"""
 """Fill the bucket of a queue up to now and take from it: tokens, queue."""
+
+DUE_SCHEDULES = f"""SELECT id FROM schedules FORCE INDEX ({DUE_INDEX})
+WHERE status = 'active' AND next_execution_time <= UTC_TIMESTAMP(6)
+ORDER BY next_execution_time LIMIT %s"""
+"""Ids of schedules that are due, the longest overdue first, without locks."""

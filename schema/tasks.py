@@ -33,10 +33,10 @@ EDITABLE = frozenset(
 """Fields that a client may change later."""
 
 _INSERT = """INSERT INTO tasks (title, description, status, priority, due_date, timeout_seconds,
-    retry_limit, task_type, queue, account_id, unique_key, traceparent, available_at, created_at,
-    updated_at)"""
+    retry_limit, task_type, queue, account_id, unique_key, schedule_id, traceparent, available_at,
+    created_at, updated_at)"""
 _VALUES = (
-    "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
+    "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
     " COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
 )
 
@@ -176,6 +176,7 @@ def _row(task: NewTask, defaults: queues.QueueDefaults) -> tuple[Any, ...]:
         task.queue,
         task.account_id,
         task.unique_key,
+        task.schedule_id,
         task.traceparent,
         to_database(task.available_at),
     )

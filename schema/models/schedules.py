@@ -1,6 +1,7 @@
 """Recurring schedules: a template of a task, and when to create one from it."""
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -33,9 +34,32 @@ from schema.models.metadata import (
 )
 from schema.states import Priority
 
-SCHEDULE_STATUSES = ("active", "paused", "completed")
-OVERLAPS = ("skip", "queue", "replace")
-MISFIRES = ("once", "all", "skip")
+DUE_INDEX = "ix_schedules_status_next_execution_time"
+
+
+class ScheduleStatus(StrEnum):
+    """How a schedule stands."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+
+
+class Overlap(StrEnum):
+    """What becomes of a run while the last task is not finished."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    REPLACE = "replace"
+
+
+class Misfire(StrEnum):
+    """What becomes of runs that fell due while nobody ran."""
+
+    ONCE = "once"
+    ALL = "all"
+    SKIP = "skip"
+
 
 CHECKS = {
     "words": "status <> '' AND priority <> '' AND overlap <> '' AND misfire <> ''",
@@ -54,7 +78,7 @@ class Schedule(Model):
 
     __tablename__ = "schedules"
     __table_args__ = (
-        Index(None, "status", "next_execution_time"),
+        Index(DUE_INDEX, "status", "next_execution_time"),
         Index(None, "account_id", "id"),
         UniqueConstraint("live", "task_type", "account_id"),
         *(CheckConstraint(rule, name=name) for name, rule in CHECKS.items()),
@@ -64,8 +88,8 @@ class Schedule(Model):
     id: Mapped[int] = auto_id("Number of the schedule")
     name: Mapped[str] = mapped_column(String(TITLE_LENGTH), comment="Name of the schedule")
     status: Mapped[str] = mapped_column(
-        one_of(SCHEDULE_STATUSES),
-        server_default="active",
+        one_of(ScheduleStatus),
+        server_default=ScheduleStatus.ACTIVE,
         comment="active, paused or completed",
     )
     title: Mapped[str] = mapped_column(
@@ -116,13 +140,13 @@ class Schedule(Model):
         Integer, server_default=text("0"), comment="Rounds so far"
     )
     overlap: Mapped[str] = mapped_column(
-        one_of(OVERLAPS),
-        server_default="skip",
+        one_of(Overlap),
+        server_default=Overlap.SKIP,
         comment="When its last task is not finished: skip, queue another, or replace it",
     )
     misfire: Mapped[str] = mapped_column(
-        one_of(MISFIRES),
-        server_default="once",
+        one_of(Misfire),
+        server_default=Misfire.ONCE,
         comment="What fell due while nobody ran: run once, run all, or skip",
     )
     is_unique: Mapped[bool] = mapped_column(

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schema.runtime.addresses import DatabaseAddress
+from schema.zones import zone_of
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
     reaper_interval_seconds: Seconds = 1
     retry_backoff_seconds: float = Field(default=1, ge=0)
     retry_backoff_max_seconds: float = Field(default=300, ge=0)
+    timezone: str = "UTC"
     log_format: str = Field(default="auto", pattern="^(auto|json|text)$")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
@@ -44,6 +46,12 @@ class Settings(BaseSettings):
     @classmethod
     def _database_url_is_understood(cls, value: str) -> str:
         DatabaseAddress.parse(value)
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_is_known(cls, value: str) -> str:
+        zone_of(value)
         return value
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DATABASE_URL", "mysql://h:x/d", "DATABASE_URL: it has no usable host and port"),
         ("PORT", "http", "PORT: Input should be a valid integer"),
         ("WORKER_CONCURRENCY", "0", "WORKER_CONCURRENCY: Input should be greater than or equal"),
+        ("TIMEZONE", "Mars/Olympus", "TIMEZONE: there is no time zone 'Mars/Olympus'"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT: String should match"),
         ("RETRY_BACKOFF_MAX_SECONDS", "0.5", "must not be less than RETRY_BACKOFF_SECONDS"),
     ],
