@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from reaper.batches import carry_on
 from reaper.burial import Burial
+from reaper.firing import FIRING_SECONDS, fire
 from reaper.resuming import resume
 from reaper.sweep import sweep
 from schema.endings import Backoff
@@ -36,6 +37,7 @@ class Reaper:
         self._every(seconds, "burying", Burial(engine, backoff, settings.worker_dead_seconds))
         self._every(seconds, "resuming queues", lambda: resume(engine))
         self._every(seconds, "carrying on batches", lambda: carry_on(engine, stopping))
+        self._every(min(seconds, FIRING_SECONDS), "firing schedules", lambda: fire(engine))
 
     def run(self) -> None:
         """Run the chores until asked to stop; one under way is let finish."""
