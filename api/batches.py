@@ -58,7 +58,7 @@ class Matching(Filters):
         single = {
             name: [value]
             for name, value in given.items()
-            if name != "tag_match" and isinstance(value, str)
+            if name != "tag_match" and isinstance(value, str | int)
         }
         return given | single
 

@@ -32,6 +32,23 @@ DETAILS: Mapping[str, Sentence] = {
         "Task {task_id} has the same unique_key and is not finished.",
         "未结束的任务 {task_id} 已占用同一 unique_key。",
     ),
+    "schedule_not_found": ("There is no schedule {schedule_id}.", "调度 {schedule_id} 不存在。"),
+    "schedule_exists": (
+        "Schedule {existing_id} of this task_type and account_id is live; see unique.",
+        "同一 task_type 与 account_id 已有未完成的调度 {existing_id}，参见 unique 字段。",
+    ),
+    "schedule_forbids": (
+        "Schedule {schedule_id} is {status}: {verb} is not allowed now.",
+        "调度 {schedule_id} 处于 {status} 状态，不允许执行 {verb}。",
+    ),
+    "schedule_runs": (
+        "Task {task_id} of schedule {schedule_id} is running; try again when it has ended.",
+        "调度 {schedule_id} 的任务 {task_id} 正在执行，请在其结束后重试。",
+    ),
+    "schedule_broken": (
+        "Schedule {schedule_id} was changed into one that cannot run: {reason}",
+        "调度 {schedule_id} 的数据已被改动，无法运行：{reason}",
+    ),
     "method_not_allowed": (
         "This address takes {allow}, not {method}.",
         "此地址支持 {allow}，不支持 {method}。",
@@ -138,6 +155,40 @@ FAULTS: Mapping[str, Sentence] = {
         "必须是 RFC 3339 格式的时间，例如 2030-01-31T08:00:00Z",
     ),
     "moment_range": ("it must lie between the years 1000 and 9999", "年份必须在 1000 到 9999 之间"),
+    "day_format": ("it must be a day, such as 2030-01-31", "必须是日期，例如 2030-01-31"),
+    "zone_unknown": (
+        "there is no such time zone; one is called Asia/Shanghai",
+        "没有这个时区，时区名形如 Asia/Shanghai",
+    ),
+    "cron_invalid": (
+        'it is not a cron expression such as "30 8 * * 1-5": {reason}',
+        '不是合法的 cron 表达式（例如 "30 8 * * 1-5"）：{reason}',
+    ),
+    "windows_invalid": (
+        'it must be like [8, 22] or ["08:30", "24:00"], a list of such, or null for all day',
+        '必须形如 [8, 22] 或 ["08:30", "24:00"]，或其列表；全天为 null',
+    ),
+    "placeholder_unknown": (
+        "there is no placeholder {unknown}; there are {known}",
+        "没有占位符 {unknown}，可用的有 {known}",
+    ),
+    "title_makes_no_task": (
+        "no task can have this title when its placeholders are filled in: {reason}",
+        "填入占位符后，任务不能使用此标题：{reason}",
+    ),
+    "name_or_title": ("it needs a name or a title", "须提供 name 或 title"),
+    "one_timing": (
+        "send either interval, in seconds, or cron",
+        "须提供 interval（秒）或 cron，二者取一",
+    ),
+    "never_runs": (
+        "it would never run: look at cron, valid_time_range, start_at and task_end_time",
+        "它永远不会运行：请检查 cron、valid_time_range、start_at 与 task_end_time",
+    ),
+    "beyond_the_end": (
+        "it would then run behind task_end_time: it would be over",
+        "移动后将晚于 task_end_time，调度届时已结束",
+    ),
     "document": ("it cannot be stored: {reason}", "无法存储：{reason}"),
     "one_move": (
         "send either priority_offset, in seconds, or to, which is first or last",

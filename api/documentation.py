@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from api.catalogue import title_of
 from api.paths import prefix
 from api.problems import MEDIA_TYPE
+from schema.models.schedules import ScheduleStatus
 from schema.states import State
 
 FOLDER = Path(__file__).parent
@@ -61,9 +62,11 @@ class ProblemDocument(BaseModel):
     code: str = Field(description="What happened, for programs")
     instance: str = Field(description="Path of the request")
     errors: list[ErrorItem] = Field(default=[], description="With status 422")
-    current_state: State | None = Field(None, description="With status 409 to a verb")
+    current_state: State | ScheduleStatus | None = Field(
+        None, description="With status 409 to a verb"
+    )
     allowed_actions: list[str] = Field(default=[], description="With status 409 to a verb")
-    existing_id: int | None = Field(None, description="With unique_key_taken: who has the key")
+    existing_id: int | None = Field(None, description="With status 409: what is there already")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -30,11 +30,14 @@ class Fault:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def from_pydantic(error: Mapping[str, Any]) -> Fault:
-    """Return the fault that an error of pydantic stands for."""
+def from_pydantic(error: Mapping[str, Any], *, of_task: bool = False) -> Fault:
+    """Return the fault that an error of pydantic stands for.
+
+    In the body of a task, a field that is not taken is told why.
+    """
     place, *path = error["loc"]
     code = SAME_AS.get(error["type"], error["type"])
-    if code == "extra_forbidden" and place == "body" and path[0] != "filter":
+    if code == "extra_forbidden" and place == "body" and of_task and path[0] != "filter":
         code = _why_forbidden(path)
     return Fault(_pointer(path), code, error.get("ctx") or {})
 

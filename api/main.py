@@ -5,7 +5,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import batch_creation, batches, documentation, health, history, tasks, verbs, workers
+from api import (
+    accounts,
+    batch_creation,
+    batches,
+    documentation,
+    health,
+    history,
+    schedule_problems,
+    schedule_verbs,
+    schedules,
+    tasks,
+    verbs,
+    workers,
+)
 from api.database import open_database
 from api.failures import Failures
 from api.paths import OnePath
@@ -27,11 +40,14 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
             *tasks.router.routes,
             *verbs.router.routes,
             *history.router.routes,
+            *schedules.router.routes,
+            *schedule_verbs.router.routes,
+            *accounts.router.routes,
             *workers.router.routes,
             *health.router.routes,
             *documentation.ROUTES,
         ],
-        exception_handlers=dict(HANDLERS),
+        exception_handlers={**HANDLERS, **schedule_problems.HANDLERS},
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -47,8 +63,10 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[None]:
-        async with open_database(read_settings().database) as database:
+        chosen = read_settings()
+        async with open_database(chosen.database) as database:
             application.state.database = database
+            application.state.timezone = chosen.timezone
             yield
 
     return lifespan

@@ -112,7 +112,9 @@ async def _on_invalid_request(request: Request, error: RequestValidationError) -
     details = error.errors()
     if any(detail["loc"][0] == "path" for detail in details):
         return respond(request.scope, Problem(404, "not_found"))
-    return respond(request.scope, Invalid([from_pydantic(detail) for detail in details]))
+    of_task = "/tasks" in request.scope["path"]
+    faults = [from_pydantic(detail, of_task=of_task) for detail in details]
+    return respond(request.scope, Invalid(faults))
 
 
 HANDLERS: Mapping[Any, Any] = {

@@ -15,6 +15,8 @@ MAX_VALUES = 50
 MAX_OFFSET = 10_000
 MAX_LIMIT = 500
 
+RowId = Annotated[int, Field(ge=1, le=MAX_ID)]
+
 T = TypeVar("T")
 Several = Annotated[list[T], Field(max_length=MAX_VALUES)]
 
@@ -34,6 +36,7 @@ class Filters(BaseModel):
     queue: Several[Name] = []
     task_type: Several[Name] = []
     account_id: Several[AccountId] = []
+    schedule_id: Several[RowId] = []
 
     def filter(self) -> TaskFilter:
         """Return which tasks are meant."""
@@ -45,7 +48,7 @@ class TaskQuery(Filters):
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 100
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
-    before_id: Annotated[int, Field(ge=1, le=MAX_ID)] | None = Field(
+    before_id: RowId | None = Field(
         None, description="Only older tasks than this one: what a `next` link uses"
     )
     include_total: bool = Field(
@@ -65,3 +68,9 @@ def refuse_repeated(parameters: QueryParams) -> None:
     repeated = [name for name in _SINGLE if len(parameters.getlist(name)) > 1]
     if repeated:
         raise Invalid([Fault(f"/{name}", "given_twice") for name in repeated])
+
+
+def refuse_given(parameters: QueryParams, name: str) -> None:
+    """Raise Invalid where a parameter is given that the path has already."""
+    if name in parameters:
+        raise Invalid([Fault(f"/{name}", "given_twice")])

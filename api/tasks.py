@@ -1,5 +1,6 @@
 """The routes of tasks."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -9,15 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.bodies import JsonRoute
-from api.database import DatabaseDependency
+from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
-from api.problems import Problem
+from api.problems import Problem, instance
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import TaskQuery, refuse_repeated
 from schema import listing, tasks, verbs
 from schema.fields import MAX_ID
-from schema.listing import TaskRow
+from schema.listing import TaskFilter, TaskRow
 from schema.states import Actor, Verb
 from schema.task_fields import TaskChanges, TaskCreation
 from schema.tasks import Placed
@@ -77,24 +78,7 @@ async def list_tasks(
     query: Annotated[TaskQuery, Query()], request: Request, database: DatabaseDependency
 ) -> Response:
     """List tasks, newest first."""
-    refuse_repeated(request.query_params)
-    wanted = query.filter()
-
-    def work(connection: Connection) -> tuple[list[TaskRow], int | None]:
-        page = listing.page(
-            connection,
-            wanted,
-            limit=query.limit,
-            offset=query.offset,
-            before_id=query.before_id,
-        )
-        return page, listing.count(connection, wanted) if query.include_total else None
-
-    page, total = await database.read(work)
-    headers = {} if total is None else {"x-total-count": str(total)}
-    if len(page) == query.limit:
-        headers["link"] = f'<{_next_page(request, page[-1]["id"])}>; rel="next"'
-    return TasksResponse(page, headers=headers)
+    return await task_page(query, query.filter(), request, database)
 
 
 @router.get("/tasks/{task_id:number}", response_model=TaskDetail, responses=problems(404, 503))
@@ -134,6 +118,26 @@ async def delete_task(task_id: TaskId, database: DatabaseDependency) -> Response
     return Response(status_code=204)
 
 
+async def task_page(
+    query: TaskQuery, wanted: TaskFilter, request: Request, database: Database
+) -> Response:
+    """Return a page of a list of tasks: `wanted` is what `query` asks for, or less."""
+    refuse_repeated(request.query_params)
+
+    def work(connection: Connection) -> tuple[list[TaskRow], int | None]:
+        page = listing.page(
+            connection,
+            wanted,
+            limit=query.limit,
+            offset=query.offset,
+            before_id=query.before_id,
+        )
+        return page, listing.count(connection, wanted) if query.include_total else None
+
+    page, total = await database.read(work)
+    return TasksResponse(page, paging_headers(page, query.limit, total, request))
+
+
 def found(connection: Connection, task_id: int) -> TaskRow:
     """Return a task; raises Problem (404) when there is none."""
     task = listing.find(connection, task_id)
@@ -157,10 +161,20 @@ def _columns(changes: TaskChanges) -> dict[str, Any]:
     return dict(changes)
 
 
+def paging_headers(
+    page: Sequence[Mapping[str, Any]], limit: int, total: int | None, request: Request
+) -> dict[str, str]:
+    """Return the total of a list, where it was counted, and the address of its next page."""
+    headers = {} if total is None else {"x-total-count": str(total)}
+    if len(page) == limit:
+        headers["link"] = f'<{_next_page(request, page[-1]["id"])}>; rel="next"'
+    return headers
+
+
 def _next_page(request: Request, before_id: int) -> str:
     kept = [
         (name, value)
         for name, value in request.query_params.multi_items()
         if name not in {"before_id", "offset"}
     ]
-    return f"{prefix(request.scope)}/tasks?{urlencode([*kept, ('before_id', str(before_id))])}"
+    return f"{instance(request.scope)}?{urlencode([*kept, ('before_id', str(before_id))])}"

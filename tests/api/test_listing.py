@@ -171,6 +171,7 @@ def test_a_total_is_counted_when_asked_for(client: TestClient, engine: Engine) -
         ("queue=a%20b", "/queue/0"),
         ("task_type=%27", "/task_type/0"),
         ("account_id=%0A", "/account_id/0"),
+        ("schedule_id=0", "/schedule_id/0"),
         ("limit=0", "/limit"),
         ("limit=501", "/limit"),
         ("limit=ten", "/limit"),
