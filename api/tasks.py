@@ -135,7 +135,7 @@ async def task_page(
         return page, listing.count(connection, wanted) if query.include_total else None
 
     page, total = await database.read(work)
-    return TasksResponse(page, paging_headers(page, query.limit, total, request))
+    return TasksResponse(page, headers=paging_headers(page, query.limit, total, request))
 
 
 def found(connection: Connection, task_id: int) -> TaskRow:

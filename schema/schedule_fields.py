@@ -25,6 +25,7 @@ from schema.fields import (
     Description,
     Moment,
     Name,
+    Payload,
     PriorityName,
     RetryLimit,
     Tags,
@@ -33,7 +34,6 @@ from schema.fields import (
 )
 from schema.models.schedules import Misfire, Overlap
 from schema.states import Priority
-from schema.task_fields import Payload
 from schema.templates import PLACEHOLDERS, unknown_placeholders
 from schema.times import to_database
 from schema.windows import WindowsError
