@@ -74,19 +74,19 @@ class Attempt:
             case _:
                 assert_never(self.reason)
 
-    def settlement(self, outcome: Outcome, ended_at: float) -> Settlement:
-        """Return its end, at a moment of the monotonic clock."""
-        task = self.claimed
-        return Settlement(
-            task_id=task.id,
-            fence=task.fence,
-            attempt=task.attempt,
-            worker_id=self.worker_id,
-            available_at=task.available_at,
-            started_at=task.started_at,
-            ended_at=task.started_at + timedelta(seconds=ended_at - self.started_at),
-            outcome=outcome,
-        )
+
+def settlement(task: Claimed, worker_id: str, outcome: Outcome, seconds: float) -> Settlement:
+    """Return the end of an attempt that took `seconds` by a monotonic clock."""
+    return Settlement(
+        task_id=task.id,
+        fence=task.fence,
+        attempt=task.attempt,
+        worker_id=worker_id,
+        available_at=task.available_at,
+        started_at=task.started_at,
+        ended_at=task.started_at + timedelta(seconds=seconds),
+        outcome=outcome,
+    )
 
 
 ENDED = Failed(Failure("Cancelled", "the handler was told to end"))

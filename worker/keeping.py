@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from schema.attempts import Claimed, Failed, Failure, Hold, Outcome, Released, Settlement
 from schema.runtime.logging import get_logger
-from worker.attempt import Attempt, Reason
+from worker.attempt import Attempt, Reason, settlement
 from worker.claimer import Batch
 from worker.executors.executor import Executor
 from worker.handlers import Handler, Kind
@@ -80,17 +80,16 @@ class TaskKeeper:
 
     def ended(self, attempt: Attempt, said: Outcome) -> None:
         """Settle an attempt whose handler ended, unless its lease is gone."""
-        now = time.monotonic()
+        seconds = time.monotonic() - attempt.started_at
         outcome = attempt.outcome(said)
         self._running.end(attempt, unsettled=outcome is not None)
         if outcome is None:
             return
-        seconds = now - attempt.started_at
         if isinstance(outcome, Failed) and (attempt.handler.on_retry or attempt.handler.on_failure):
             self._to_call[attempt.hold] = (attempt, outcome.failure)
         self._narrator.tell(attempt, outcome, seconds)
         self._writers.note(outcome, seconds)
-        self._writers.settle(attempt.settlement(outcome, now))
+        self._writers.settle(settlement(attempt.claimed, attempt.worker_id, outcome, seconds))
 
     def freed(self, attempt: Attempt) -> None:  # noqa: ARG002  # a slot is like any other
         """Free the slot of an attempt."""
@@ -118,16 +117,5 @@ class TaskKeeper:
         log.warning("unknown task type", task_id=task.id, task_type=task.task_type)
         message = f'no handler is registered for task_type "{task.task_type}"'
         outcome = Released(UNKNOWN_TYPE_DELAY_SECONDS, Failure("UnknownTaskType", message))
-        self._writers.settle(
-            Settlement(
-                task_id=task.id,
-                fence=task.fence,
-                attempt=task.attempt,
-                worker_id=batch.worker_id,
-                available_at=task.available_at,
-                started_at=task.started_at,
-                ended_at=task.started_at,
-                outcome=outcome,
-            )
-        )
+        self._writers.settle(settlement(task, batch.worker_id, outcome, 0))
         self._slots.give_back()
