@@ -13,6 +13,7 @@ from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import SettingsError, settings
 from schema.runtime.stopping import Stopping
 from worker import checking, handlers, reloading
+from worker.draining import end_what_hangs
 from worker.finishing import Part
 from worker.handlers import HandlerError
 from worker.options import Mode, mode_of
@@ -61,6 +62,7 @@ def _work(mode: Mode) -> int:
     stopping = _listen()
     configured = settings()
     logging.configure(configured)
+    end_what_hangs(stopping, configured.worker_grace_seconds)
     registry = handlers.load(configured.handler_modules)
     engine = create_thread_engine(configured.database, connections=CONNECTIONS)
     worker = Worker(engine, configured, registry, stopping)

@@ -20,8 +20,6 @@ from worker.threads import Failed, watched
 
 log = get_logger(__name__)
 
-CLOSE_SECONDS = 2.0
-
 Failing = tuple[Attempt, Failure]
 
 
@@ -42,10 +40,10 @@ class Callbacks:
         """Call what the handler asked for, now that its failed attempt is settled."""
         self._waiting.put((attempt, failure))
 
-    def close(self) -> None:
-        """Call what still waits, for a moment, and end."""
+    def close(self, timeout: float) -> None:
+        """Call what still waits, for `timeout` seconds, and end."""
         self._waiting.put(None)
-        self._thread.join(CLOSE_SECONDS)
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         while (failing := self._waiting.get()) is not None:

@@ -71,9 +71,12 @@ class Claimer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Claim nothing more; returns when a claim under way has been handed over."""
+        """Claim nothing more, but for a claim that is under way."""
         self._stopping.set()
-        self._thread.join()
+
+    def is_working(self) -> bool:
+        """Whether claims are made or one is under way; what was claimed has been handed over."""
+        return self._thread.is_alive()
 
     def rest(self, seconds: float) -> None:
         """Claim nothing for a while."""

@@ -4,10 +4,12 @@ Each beat says that the worker lives, writes the progress of its handlers, and b
 was asked for or taken away meanwhile: stops, deletions, lost leases, its own death.
 """
 
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection, Engine
 
@@ -15,7 +17,7 @@ from schema import holding, workers
 from schema.attempts import Hold
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
-from schema.runtime.transactions import transaction
+from schema.runtime.transactions import run, transaction
 from schema.workers import WorkerDescription
 from worker.attempt import Attempt, Reason
 from worker.identity import Identity, new_id
@@ -30,6 +32,9 @@ COMPARE_SECONDS = 30.0
 
 End = Callable[[Sequence[Attempt], Reason], None]
 """Tells handlers to end, for a reason."""
+
+Move = Callable[..., None]
+"""What a worker has to say of itself."""
 
 Release = Callable[[Sequence[Hold]], None]
 """Gives back leases that nobody here knows: of claims whose COMMIT was not answered."""
@@ -60,7 +65,7 @@ class Heart:
         self._reflexes = reflexes
         self._outage = Outage("beating")
         self._compare_at = 0.0
-        self._stopping = threading.Event()
+        self._moves: queue.SimpleQueue[Move] = queue.SimpleQueue()
         self._thread = watched("heart", self._run, failed)
 
     def start(self, description: WorkerDescription, give_up: threading.Event) -> None:
@@ -78,30 +83,40 @@ class Heart:
 
     def drain(self) -> None:
         """Say that the worker claims nothing more; it beats on."""
-        self._say(workers.drain)
+        self._moves.put(workers.drain)
 
-    def stop(self) -> None:
-        """Beat no more; say that the worker has left."""
-        self._stopping.set()
-        self._thread.join()
-        self._say(workers.leave)
+    def stop(self, timeout: float) -> bool:
+        """Beat no more; say that the worker has left. Whether `timeout` seconds did for that."""
+        self._moves.put(workers.leave)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
-    def _say(self, move: Callable[[Connection, str], None]) -> None:
+    def _say(self, move: Move) -> None:
         try:
-            with transaction(self._engine) as connection:
-                move(connection, self._identity.id)
+            run(self._engine, partial(move, worker_id=self._identity.id))
         except Exception as error:  # noqa: BLE001  # the reaper will find out
             log.warning("the database was not told", move=move.__name__, error=str(error)[:300])
 
     def _run(self) -> None:
-        while not self._stopping.wait(BEAT_SECONDS):
+        move: Move | None = None
+        wait = BEAT_SECONDS
+        while move is not workers.leave:
             try:
-                self._beat()
-            except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend
-                self._compare_at = 0.0
-                self._stopping.wait(self._outage.wait_after(error))
+                move = self._moves.get(timeout=wait)
+            except queue.Empty:
+                wait = self._try_to_beat()
             else:
-                self._outage.over()
+                self._say(move)
+
+    def _try_to_beat(self) -> float:
+        """Beat and return the seconds to the next beat, or to the next try."""
+        try:
+            self._beat()
+        except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend
+            self._compare_at = 0.0
+            return self._outage.wait_after(error)
+        self._outage.over()
+        return BEAT_SECONDS
 
     def _register(self) -> None:
         with transaction(self._engine) as connection:

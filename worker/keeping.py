@@ -79,11 +79,10 @@ class TaskKeeper:
             self._executors[kind].end(of_kind)
 
     def ended(self, attempt: Attempt, said: Outcome) -> None:
-        """Settle an attempt whose handler ended, unless its lease is gone."""
+        """Settle an attempt whose handler ended, unless its lease is gone or it has ended."""
         seconds = time.monotonic() - attempt.started_at
         outcome = attempt.outcome(said)
-        self._running.end(attempt, unsettled=outcome is not None)
-        if outcome is None:
+        if not self._running.end(attempt, unsettled=outcome is not None) or outcome is None:
             return
         if isinstance(outcome, Failed) and (attempt.handler.on_retry or attempt.handler.on_failure):
             self._to_call[attempt.hold] = (attempt, outcome.failure)

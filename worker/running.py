@@ -26,12 +26,18 @@ class Running:
             for attempt in attempts:
                 self._attempts[attempt.hold] = attempt
 
-    def end(self, attempt: Attempt, *, unsettled: bool) -> None:
-        """Take note that a handler ended, and whether its end is still to be written."""
+    def end(self, attempt: Attempt, *, unsettled: bool) -> bool:
+        """Take note that a handler ended, and whether its end is still to be written.
+
+        False when that was known: each attempt ends once, whoever says so first.
+        """
+        hold = attempt.hold
         with self._lock:
-            self._attempts.pop(attempt.hold, None)
+            if self._attempts.pop(hold, None) is None:
+                return False
             if unsettled:
-                self._unsettled.add(attempt.hold)
+                self._unsettled.add(hold)
+            return True
 
     def settled(self, settlements: Iterable[Settlement]) -> None:
         """Take note that ends were written, or refused."""

@@ -17,7 +17,6 @@ from worker.threads import Failed, watched
 Request = tuple[Hold, str, "Future[None]"]
 
 BATCH = 100
-CLOSE_SECONDS = 1.0
 
 
 class Saver:
@@ -40,11 +39,11 @@ class Saver:
         self._requests.put((hold, checkpoint, future))
         return future
 
-    def close(self) -> None:
-        """End the thread; handlers have ended before."""
+    def close(self, timeout: float) -> None:
+        """End the thread, in `timeout` seconds if it can; handlers have ended before."""
         self._closing.set()
         self._requests.put(None)
-        self._thread.join(CLOSE_SECONDS)
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         while (request := self._requests.get()) is not None:

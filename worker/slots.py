@@ -42,8 +42,3 @@ class Slots:
         with self._changed:
             self._free += count
             self._changed.notify_all()
-
-    def wait_until_all_free(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds until nothing runs; whether that came to be."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._free == self.total, timeout)

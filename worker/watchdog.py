@@ -31,7 +31,6 @@ class Watchdog:
     def stop(self) -> None:
         """Watch no more."""
         self._stopping.set()
-        self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
@@ -55,4 +54,5 @@ class Watchdog:
             if deadline is not None and time.monotonic() > deadline + HANGING_SECONDS:
                 log.error("a coroutine blocks the event loop for good: the worker ends", **task)
                 os._exit(EXIT_CODE)
-        log.info("the event loop runs again", **task)
+        if answered.is_set():
+            log.info("the event loop runs again", **task)

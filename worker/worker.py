@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -17,13 +16,13 @@ from schema.runtime.stopping import Stopping
 from schema.runtime.transactions import run
 from schema.version import VERSION
 from schema.workers import WorkerDescription
-from worker.attempt import Reason
 from worker.callbacks import Callbacks
 from worker.claimer import Claimant, Claimer
 from worker.completer import Completer
+from worker.draining import Drain, Parts
 from worker.executors.children import Nursery
 from worker.executors.coroutine import CoroutineExecutor
-from worker.executors.executor import END_SECONDS, Executor
+from worker.executors.executor import Executor
 from worker.executors.process import ProcessExecutor
 from worker.executors.thread import ThreadExecutor
 from worker.handlers import Handler, Kind
@@ -35,15 +34,13 @@ from worker.running import Running
 from worker.saver import Saver
 from worker.slots import Slots
 from worker.streak import Streak
+from worker.threads import watched
 from worker.watchdog import Watchdog
 
 log = get_logger(__name__)
 
 LOOK_SECONDS = 0.1
 """How often a worker that is to end by itself looks whether its work is done."""
-
-SETTLE_SECONDS = 3.0
-"""How long the last ends may take to be written."""
 
 
 class Worker:
@@ -76,6 +73,7 @@ class Worker:
         reflexes = Reflexes(keeper.end, self._release_unknown)
         self._heart = Heart(engine, self._identity, self._running, reflexes, self._fail)
         self._executors = self._make_executors()
+        self._parts = self._make_parts()
         streak = Streak(self._claimer.rest)
         put, note, call = self._completer.put, streak.note, self._callbacks.call
         keeper.connect(self._executors, Writers(put, self._saver.save, note, call))
@@ -97,27 +95,43 @@ class Worker:
         self._claimer.start()
         log.info("worker started", worker_id=self._identity.id, slots=self._slots.total)
         self._work(is_done)
-        self._drain()
         for dog in watchdog:
             dog.stop()
+        log.info("worker draining", worker_id=self._identity.id)
+        settled = Drain(self._parts, self._stopping, self._settings.worker_grace_seconds).run()
+        log.info("worker stopped", worker_id=self._identity.id, all_settled=settled)
         return not self._failed.is_set()
 
     def _work(self, is_done: Callable[[], bool] | None) -> None:
         if is_done is None:
             self._stopping.asked.wait()
             return
-        try:
-            while not is_done():
-                if self._stopping.asked.wait(LOOK_SECONDS):
-                    return
-        except Exception:
-            log.exception("nobody knows whether work is left")
-            self._fail()
-            return
-        self._claimer.stop()
-        while not self._slots.wait_until_all_free(LOOK_SECONDS):
-            if self._stopping.asked.is_set():
+        # In a thread of its own, so that a database that hangs does not hold up a stop.
+        finishing = watched("finishing", partial(self._finish, is_done), self._fail)
+        finishing.start()
+        while finishing.is_alive() and not self._stopping.asked.wait(LOOK_SECONDS):
+            pass
+
+    def _finish(self, is_done: Callable[[], bool]) -> None:
+        """Wait until all is done, and what runs then has ended; or until asked to stop."""
+        while not is_done():
+            if self._stopping.asked.wait(LOOK_SECONDS):
                 return
+        self._claimer.stop()
+        while not self._parts.is_idle():
+            if self._stopping.asked.wait(LOOK_SECONDS):
+                return
+
+    def _make_parts(self) -> Parts:
+        return Parts(
+            claimer=self._claimer,
+            running=self._running,
+            keeper=self._keeper,
+            completer=self._completer,
+            others=[self._callbacks.close, self._saver.close],
+            heart=self._heart,
+            executors=[executor.close for executor in self._executors.values()],
+        )
 
     def _make_executors(self) -> dict[Kind, Executor]:
         settings = self._settings
@@ -158,22 +172,3 @@ class Worker:
         count = run(self._engine, lambda connection: release(connection, backoff=self._backoff))
         if count:
             log.warning("gave back leases of an unanswered claim", count=count)
-
-    def _drain(self) -> None:
-        """Claim nothing more, let handlers end, release the rest, write all ends; then go."""
-        log.info("worker draining", worker_id=self._identity.id)
-        self._claimer.stop()
-        self._heart.drain()
-        deadline = time.monotonic() + self._settings.worker_grace_seconds
-        while not self._slots.wait_until_all_free(0.1):
-            if self._stopping.hurried.is_set() or time.monotonic() > deadline:
-                self._keeper.end(self._running.attempts(), Reason.RELEASED)
-                self._slots.wait_until_all_free(2 * END_SECONDS)
-                break
-        settled = self._completer.close(SETTLE_SECONDS)
-        self._saver.close()
-        self._callbacks.close()
-        for executor in self._executors.values():
-            executor.close()
-        self._heart.stop()
-        log.info("worker stopped", worker_id=self._identity.id, all_settled=settled)

@@ -1,6 +1,7 @@
 """Handlers that the tests of the worker run, in its event loop and in its children."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -204,6 +205,14 @@ async def async_block(context: Context, payload: dict[str, Any]) -> None:
     time.sleep(payload["seconds"])  # noqa: ASYNC251  # the mistake that is tested for
 
 
+@handler("async.deaf")
+async def async_deaf(context: Context, payload: dict[str, Any]) -> None:
+    leave_mark(payload, f"begin {context.attempt}")
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(payload["seconds"])
+
+
 async def on_retry(context: Context, failure: Failure) -> None:
     _tell("retry", context, failure)
 
@@ -223,8 +232,9 @@ async def async_callbacks(context: Context, payload: dict[str, Any]) -> None:  #
 
 
 @handler("def.stubborn")
-def stubborn(context: Context, payload: dict[str, Any]) -> None:  # noqa: ARG001
+def stubborn(context: Context, payload: dict[str, Any]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    leave_mark(payload, f"begin {context.attempt}")
     time.sleep(30)
 
 

@@ -1,5 +1,6 @@
 """What every executor must do: one class of rules, run against all of them."""
 
+import os
 import queue
 import time
 from collections.abc import Callable, Iterator
@@ -110,7 +111,7 @@ def harness(request: pytest.FixtureRequest, database_url: str) -> Iterator[Harne
     one = Harness(request.param, make)
     one.executor.start()
     yield one
-    one.executor.close()
+    one.executor.close(5)
 
 
 @pytest.fixture(autouse=True)
@@ -352,7 +353,7 @@ class TestProcess:
     ) -> None:
         began = time.monotonic()
 
-        outcome = failure(process.run("stubborn", lease=1))
+        outcome = failure(process.run("stubborn", {"marks": os.devnull}, lease=1))
 
         assert outcome.outcome == AttemptOutcome.TIMED_OUT
         assert time.monotonic() - began < 5
@@ -363,7 +364,7 @@ class TestProcess:
         keeper.executor.start()
 
         outcome = failure(keeper.run("hog"))
-        keeper.executor.close()
+        keeper.executor.close(5)
 
         assert outcome.failure.error_class in {"MemoryError", "Crashed"}
 

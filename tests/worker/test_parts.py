@@ -132,7 +132,6 @@ class TestSlots:
         slots.give_back()
 
         assert slots.wait_for_free(0) == 1
-        assert not slots.wait_until_all_free(0)
 
     def test_whoever_waits_is_woken(self) -> None:
         slots = Slots(1)
@@ -140,7 +139,6 @@ class TestSlots:
         threading.Timer(0.01, slots.give_back).start()
 
         assert slots.wait_for_free(10) == 1
-        assert slots.wait_until_all_free(10)
 
     def test_slots_that_come_free_together_are_taken_together(
         self, monkeypatch: pytest.MonkeyPatch

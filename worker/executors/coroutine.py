@@ -13,8 +13,6 @@ from worker.executors.executor import END_SECONDS, Keeper
 from worker.executors.in_process import InProcessLink
 from worker.performing import perform_coroutine
 
-CLOSE_SECONDS = 1.0
-
 SHORTEST_WATCH_SECONDS = 0.01
 """How much later than its deadline an attempt may be ended, so that the timer does not ring for
 each of thousands."""
@@ -49,10 +47,10 @@ class CoroutineExecutor:
         """Cancel attempts."""
         self._loop.call_soon_threadsafe(self._cancel_all, attempts)
 
-    def close(self) -> None:
+    def close(self, timeout: float) -> None:
         """Cancel what runs and close the loop."""
         self._loop.call_soon_threadsafe(self._closing.set)
-        self._thread.join(CLOSE_SECONDS)
+        self._thread.join(timeout)
 
     def on_loop(self) -> Attempt | None:
         """Return the attempt whose code runs at this moment; called from other threads."""

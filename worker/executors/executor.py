@@ -36,5 +36,5 @@ class Executor(Protocol):
     def end(self, attempts: Sequence[Attempt]) -> None:
         """Tell handlers to end; each attempt has its `reason`. What ended already is left."""
 
-    def close(self) -> None:
-        """End for good; what still runs is ended without a word."""
+    def close(self, timeout: float) -> None:
+        """End for good, in `timeout` seconds if it can; what still runs ends without a word."""

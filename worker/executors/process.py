@@ -20,8 +20,6 @@ from worker.threads import Failed, watched
 
 log = get_logger(__name__)
 
-JOIN_SECONDS = 5.0
-
 TERM_SHARE = 0.1
 """Share of a lease, up to END_SECONDS, that is left for cleaning up before its end."""
 
@@ -63,10 +61,10 @@ class ProcessExecutor:
         """Send SIGTERM to the children of attempts, and SIGKILL when that did not end them."""
         self._call(partial(self._end_all, attempts))
 
-    def close(self) -> None:
+    def close(self, timeout: float) -> None:
         """Kill all children and end the thread."""
         self._call(None)
-        self._thread.join(JOIN_SECONDS)
+        self._thread.join(timeout)
 
     def _call(self, call: Callable[[], None] | None) -> None:
         """Have the thread call something; None ends it."""

@@ -38,7 +38,7 @@ class ThreadExecutor:
         for attempt in attempts:
             _alarm(END_SECONDS, self._give_up, attempt)
 
-    def close(self) -> None:
+    def close(self, timeout: float) -> None:
         """Nothing can be ended: the threads die with the process."""
 
     def _run(self, attempt: Attempt) -> None:
