@@ -13,6 +13,7 @@ from schema.claims import ClaimShortError, ScanHints
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
 from schema.runtime.transactions import transaction
+from worker.backpressure import LOOK_SECONDS, Backpressure
 from worker.identity import Identity
 from worker.polling import Polling
 from worker.queues import QueueChoice
@@ -53,12 +54,19 @@ class Claimer:
     """Claims in batches of up to the free slots; polls when there is nothing to take."""
 
     def __init__(
-        self, engine: Engine, who: Claimant, slots: Slots, start: Start, failed: Failed
+        self,
+        engine: Engine,
+        who: Claimant,
+        slots: Slots,
+        start: Start,
+        backpressure: Backpressure,
+        failed: Failed,
     ) -> None:
         self._engine = engine
         self._who = who
         self._slots = slots
         self._start = start
+        self._backpressure = backpressure
         self._hints = ScanHints(who.aging_seconds)
         self._polling = Polling()
         self._outage = Outage("claiming")
@@ -86,8 +94,9 @@ class Claimer:
         while not self._stopping.is_set():
             if self._stopping.wait(max(self._rest_until - time.monotonic(), 0)):
                 break
-            free = self._slots.wait_for_free(SLOT_WAIT_SECONDS)
-            if free:
+            if self._backpressure.is_on():
+                self._stopping.wait(LOOK_SECONDS)
+            elif free := self._slots.wait_for_free(SLOT_WAIT_SECONDS):
                 self._stopping.wait(self._claim(free))
 
     def _claim(self, free: int) -> float:

@@ -16,6 +16,7 @@ from schema.runtime.stopping import Stopping
 from schema.runtime.transactions import run
 from schema.version import VERSION
 from schema.workers import WorkerDescription
+from worker.backpressure import Backpressure
 from worker.callbacks import Callbacks
 from worker.claimer import Claimant, Claimer
 from worker.completer import Completer
@@ -69,7 +70,8 @@ class Worker:
         queues = QueueChoice.parse(settings.worker_queues)
         aging = settings.priority_aging_seconds
         who = Claimant(self._identity, queues, self._running, aging)
-        self._claimer = Claimer(engine, who, self._slots, keeper.start, self._fail)
+        pressure = Backpressure(self._completer.backlog, self._slots.total)
+        self._claimer = Claimer(engine, who, self._slots, keeper.start, pressure, self._fail)
         reflexes = Reflexes(keeper.end, self._release_unknown)
         self._heart = Heart(engine, self._identity, self._running, reflexes, self._fail)
         self._executors = self._make_executors()
