@@ -5,6 +5,8 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from worker import (
     Context,
     HandlerEnded,
     Hold,
+    LeaseLost,
     PauseQueue,
     PermanentFailure,
     Snooze,
@@ -236,6 +239,50 @@ def stubborn(context: Context, payload: dict[str, Any]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     leave_mark(payload, f"begin {context.attempt}")
     time.sleep(30)
+
+
+@handler("def.leave_behind")
+def leave_behind(context: Context, payload: dict[str, Any]) -> None:
+    """Leave a thread behind, which writes when another attempt runs."""
+
+    def write() -> None:
+        while "begin 2" not in Path(payload["marks"]).read_text():
+            time.sleep(0.01)
+        context.progress(99)
+        try:
+            context.save("stolen")
+        except LeaseLost:
+            leave_mark(payload, "lost")
+        else:
+            leave_mark(payload, "saved")
+
+    threading.Thread(target=write, daemon=True).start()
+
+
+@handler("def.follow")
+def follow(context: Context, payload: dict[str, Any]) -> None:
+    """Run while what was left behind writes."""
+    context.progress(1)
+    leave_mark(payload, "begin 2")
+    while "\n" not in Path(payload["marks"]).read_text().removeprefix("begin 2\n"):
+        time.sleep(0.01)
+
+
+@handler("def.freeze")
+def freeze(context: Context, payload: dict[str, Any]) -> None:  # noqa: ARG001
+    """Freeze in the middle of a message."""
+    (end,) = [each for each in _sockets() if each.getpeername() == ""]
+    end.sendall(b"\0\0\0\x10half of")
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _sockets() -> list[socket.socket]:
+    """Return the stream sockets of this process."""
+    found = []
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.append(socket.socket(fileno=os.dup(int(path.name))))
+    return found
 
 
 @handler("def.hog")

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -23,6 +24,7 @@ from schema.attempts import (
     Snoozed,
     Succeeded,
 )
+from schema.documents import PAYLOAD_BYTES
 from schema.states import AttemptOutcome
 from tests.waiting import wait_for
 from worker import handlers
@@ -70,7 +72,7 @@ class Harness:
         lease = how.get("lease", 30)
         claimed = Claimed(
             id=7,
-            fence=2,
+            fence=how.get("fence", 2),
             title="标题",
             task_type=task_type,
             queue="q",
@@ -357,6 +359,43 @@ class TestProcess:
 
         assert outcome.outcome == AttemptOutcome.TIMED_OUT
         assert time.monotonic() - began < 5
+
+    def test_a_thread_that_was_left_behind_cannot_write_under_the_next_attempt(
+        self, process: Harness, tmp_path: Path
+    ) -> None:
+        marks = tmp_path / "marks"
+        marks.touch()
+        result(process.run("leave_behind", {"marks": str(marks)}))
+        following = process.attempt("follow", {"marks": str(marks)}, fence=3)
+
+        process.executor.submit([following])
+        result(process.next())
+
+        assert _text(marks) == "begin 2\nlost\n"
+        assert (7, 3) not in process.checkpoints
+        assert following.progress is not None
+        assert following.progress.percent == 1
+
+    def test_a_child_that_is_frozen_in_a_message_holds_up_no_other(self, process: Harness) -> None:
+        frozen = process.attempt("freeze", lease=2)
+        process.executor.submit([frozen])
+        process.executor.submit([process.attempt("context") for _ in range(3)])
+
+        assert [result(process.next())["task_id"] for _ in range(3)] == [7] * 3
+
+        assert failure(process.next()).outcome == AttemptOutcome.TIMED_OUT
+
+    def test_a_child_that_is_frozen_while_it_is_idle_holds_up_no_other(
+        self, process: Harness
+    ) -> None:
+        os.kill(result(process.run("context"))["pid"], signal.SIGSTOP)
+        large = {"text": "x" * PAYLOAD_BYTES}
+        process.executor.submit([process.attempt("context", large, lease=1)])
+
+        process.executor.submit([process.attempt("context", large)])
+
+        assert result(process.next())["payload"] == large
+        assert failure(process.next()).outcome == AttemptOutcome.TIMED_OUT
 
     @pytest.mark.usefixtures("process")
     def test_a_child_that_takes_too_much_memory_fails_or_crashes(self) -> None:

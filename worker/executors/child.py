@@ -2,55 +2,68 @@
 
 import os
 import resource
+import select
 import signal
+import socket
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import FrameType
+from typing import Any
 
-from schema.attempts import Claimed, Progress
+from schema.attempts import Claimed, Hold, Outcome, Progress
 from schema.runtime import logging
 from schema.runtime.settings import settings
 from worker import handlers
-from worker.executors.messages import FromChild, Save, Saved, ToChild
+from worker.attempt import ENDED
+from worker.executors.messages import Said, Save, Saved
 from worker.executors.mortal import die_with_parent
+from worker.executors.wire import Wire
 from worker.performing import perform_function
 from worker.signals import HandlerEnded, LeaseLost
 
 
-class ChildLink:
-    """Reaches the worker through the pipe."""
+class Line:
+    """The child's line to the worker, and the attempt that it is about.
 
-    def __init__(
-        self, channel: "Connection[FromChild, ToChild]", notice: "Connection[bytes, bytes]"
-    ) -> None:
-        self._channel = channel
+    A thread that a handler left behind has the link of an attempt that is over: it is not heard.
+    """
+
+    def __init__(self, wire: Wire, notice: "Connection[bytes, bytes]") -> None:
+        self._wire = wire
         self._notice = notice
         self._sending = threading.Lock()
-        self._is_sending = False
-        self.running = False
+        self._saving = threading.Lock()
+        self._saves = 0
+        self._is_busy = False
+        self._is_running = False
+        self.hold: Hold | None = None
         self.cancelled = False
 
-    def report(self, progress: Progress) -> None:
-        """Send progress."""
-        self.send(progress)
-
-    def send(self, message: FromChild) -> None:
-        """Send a message whole: HandlerEnded waits until it is through."""
-        main = threading.current_thread() is threading.main_thread()
+    def perform(self, handler: handlers.Handler, claimed: Claimed) -> None:
+        """Run a handler and send its outcome."""
+        hold = (claimed.id, claimed.fence)
+        self.hold = hold
+        outcome = self._outcome(handler, claimed, AttemptLink(self, hold))
+        with self._saving:  # what another thread saves is answered first
+            self.hold = None
         with self._sending:
-            self._is_sending = main
-            self._channel.send(message)
-            self._is_sending = False
-        if main and self.running and self._was_told() and not self.cancelled:
-            self.cancelled = True
-            raise HandlerEnded
+            self._wire.send(Said(hold, outcome))
 
-    def save(self, checkpoint: str) -> "Future[None]":
+    def report(self, hold: Hold, progress: Progress) -> None:
+        """Send progress."""
+        self._send(Said(hold, progress))
+
+    def save(self, hold: Hold, checkpoint: str) -> "Future[None]":
         """Send a checkpoint and wait until it is committed."""
-        self.send(Save(checkpoint))
-        answer = self._channel.recv()
         future: Future[None] = Future()
+        with self._saving:
+            self._saves += 1
+            self._send(Said(hold, Save(self._saves, checkpoint)))
+            answer = self._answer(self._saves) if self.hold == hold else Saved(0, is_lost=True)
         match answer:
             case Saved(is_lost=True):
                 future.set_exception(LeaseLost())
@@ -60,52 +73,108 @@ class ChildLink:
                 future.set_result(None)
         return future
 
+    def receive(self) -> Any:
+        """Wait for what the worker says while nothing runs."""
+        return self._wire.receive()
+
     def end(self, _number: int, _frame: FrameType | None) -> None:
         """On SIGTERM: raise HandlerEnded in the handler, once.
 
         A signal that the worker did not announce is the platform's, which stops the worker: it
         decides what becomes of its children.
         """
-        if self._is_sending or not self.running or self.cancelled or not self._was_told():
-            return
-        self.cancelled = True
-        raise HandlerEnded
+        if not self._is_busy:
+            self._end_if_told()
 
-    def _was_told(self) -> bool:
-        return self._notice.poll()
+    def _outcome(self, handler: handlers.Handler, claimed: Claimed, link: "AttemptLink") -> Outcome:
+        try:
+            self._is_running = True
+            outcome = perform_function(handler, claimed, link)
+            self._is_running = False
+        except HandlerEnded:  # it came just before or just after
+            self._is_running = False
+            return ENDED
+        return outcome
+
+    def _send(self, said: Said) -> None:
+        """Send a message whole, unless its attempt is over."""
+        with self._sending, self._whole():
+            if said.hold == self.hold:
+                self._wire.send(said)
+
+    def _answer(self, number: int) -> Saved:
+        """Wait for the answer to a Save; HandlerEnded may come while nothing is there yet."""
+        while True:
+            select.select([self._wire.end], [], [])
+            with self._whole():
+                answer = self._wire.receive()
+            if isinstance(answer, Saved) and answer.number == number:
+                return answer
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Let HandlerEnded wait until a message is through."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._is_busy = True
+        try:
+            yield
+        finally:
+            self._is_busy = False
+        self._end_if_told()
+
+    def _end_if_told(self) -> None:
+        if self._is_running and not self.cancelled and self._notice.poll():
+            self.cancelled = True
+            raise HandlerEnded
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLink:
+    """Reaches the worker for one attempt."""
+
+    line: Line
+    hold: Hold
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the handler was told to end, or has ended."""
+        return self.line.cancelled or self.line.hold != self.hold
+
+    def report(self, progress: Progress) -> None:
+        """Send progress."""
+        self.line.report(self.hold, progress)
+
+    def save(self, checkpoint: str) -> "Future[None]":
+        """Save JSON text for the next attempt."""
+        return self.line.save(self.hold, checkpoint)
 
 
 def serve(
-    channel: "Connection[FromChild, ToChild]",
+    end: socket.socket,
     notice: "Connection[bytes, bytes]",
     modules: tuple[str, ...],
     memory_bytes: int | None,
 ) -> None:
-    """Perform each claimed task that comes through the channel and send its outcome back.
+    """Perform each claimed task that comes over the wire and send its outcome back.
 
-    Ends when the channel closes. The child leads a process group, so that what it starts ends
-    with it. `memory_bytes` limits its address space.
+    Ends when the other end is gone. The child leads a process group, so that what it starts
+    ends with it. `memory_bytes` limits its address space.
     """
     os.setpgid(0, 0)
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    link = ChildLink(channel, notice)
-    signal.signal(signal.SIGTERM, link.end)
+    line = Line(Wire(end), notice)
+    signal.signal(signal.SIGTERM, line.end)
     if memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     logging.configure(settings())
     registry = handlers.load(modules)
     while True:
         try:
-            claimed = channel.recv()
+            claimed = line.receive()
         except EOFError:
             return
         if isinstance(claimed, Claimed):
-            _perform(link, registry[claimed.task_type], claimed)
-
-
-def _perform(link: ChildLink, handler: handlers.Handler, claimed: Claimed) -> None:
-    link.running = True
-    outcome = perform_function(handler, claimed, link)
-    link.running = False
-    link.send(outcome)
+            line.perform(registry[claimed.task_type], claimed)

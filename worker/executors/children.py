@@ -14,7 +14,7 @@ from typing import Any
 from schema.attempts import Failed, Failure, Outcome
 from schema.states import AttemptOutcome
 from worker.executors.child import serve
-from worker.executors.messages import FromChild, Saved, ToChild
+from worker.executors.wire import Wire, pair
 
 JOIN_SECONDS = 5.0
 
@@ -26,7 +26,7 @@ class Child:
     """A child process, and the run that it has in hand."""
 
     process: ForkServerProcess
-    channel: "Connection[ToChild, FromChild]"
+    wire: Wire
     notice: "Connection[bytes, bytes]"
     run: Any = None
     served: int = 0
@@ -41,14 +41,9 @@ class Child:
         """End the child and all that it started."""
         self._signal(signal.SIGKILL)
 
-    def answer(self, answer: Saved) -> None:
-        """Answer a child that waits; one that is gone needs none."""
-        with contextlib.suppress(OSError):
-            self.channel.send(answer)
-
     def close(self) -> None:
-        """Close the channel and wait for the end of the process."""
-        self.channel.close()
+        """Close the wire and wait for the end of the process."""
+        self.wire.close()
         self.notice.close()
         self.process.join(JOIN_SECONDS)
 
@@ -90,7 +85,7 @@ class Nursery:
 
     def bear(self) -> Child:
         """Return a new child."""
-        ours, theirs = multiprocessing.Pipe()
+        ours, theirs = pair()
         hears, says = multiprocessing.Pipe(duplex=False)
         arguments = (theirs, hears, self._modules, self._memory_bytes)
         process = _forkserver.Process(target=serve, args=arguments, daemon=True)

@@ -1,5 +1,6 @@
 """Runs `def` handlers in child processes, which are killed at the deadline."""
 
+import contextlib
 import os
 import queue
 import selectors
@@ -14,7 +15,7 @@ from schema.runtime.logging import get_logger
 from worker.attempt import ENDED, Attempt, Reason
 from worker.executors.children import Child, Nursery, crashed
 from worker.executors.executor import END_SECONDS, Keeper
-from worker.executors.messages import Save, Saved
+from worker.executors.messages import Said, Save, Saved, ToChild
 from worker.signals import LeaseLost
 from worker.threads import Failed, watched
 
@@ -45,6 +46,7 @@ class ProcessExecutor:
         self._runs: dict[Attempt, Run] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_in, self._wake_out = os.pipe()
+        os.set_blocking(self._wake_out, False)
         self._selector.register(self._wake_in, selectors.EVENT_READ)
         self._thread = watched("children", self._loop, failed)
 
@@ -69,7 +71,8 @@ class ProcessExecutor:
     def _call(self, call: Callable[[], None] | None) -> None:
         """Have the thread call something; None ends it."""
         self._calls.put(call)
-        os.write(self._wake_out, b".")
+        with contextlib.suppress(BlockingIOError):  # it is full of calls to wake up
+            os.write(self._wake_out, b".")
 
     def _loop(self) -> None:
         try:
@@ -83,11 +86,13 @@ class ProcessExecutor:
     def _serve(self) -> None:
         open_ = True
         while open_:
-            for key, _ in self._selector.select(self._until_next_alarm()):
+            for key, events in self._selector.select(self._until_next_alarm()):
                 if key.fileobj == self._wake_in:
                     os.read(self._wake_in, 4096)
-                else:
+                elif events & selectors.EVENT_READ:
                     self._receive(key.data)
+                else:
+                    self._send_on(key.data)
             open_ = self._make_calls()
             self._ring_alarms()
 
@@ -133,15 +138,31 @@ class ProcessExecutor:
         while self._idle:
             child = self._idle.pop()
             try:
-                child.channel.send(attempt.claimed)
+                self._send(child, attempt.claimed)
             except OSError:  # it died while it was idle
                 self._bury(child)
             else:
                 return child
         child = self._nursery.bear()
-        self._selector.register(child.channel, selectors.EVENT_READ, child)
-        child.channel.send(attempt.claimed)
+        self._selector.register(child.wire.end, selectors.EVENT_READ, child)
+        try:
+            self._send(child, attempt.claimed)
+        except OSError:
+            self._bury(child)
+            raise
         return child
+
+    def _send(self, child: Child, message: ToChild) -> None:
+        """Send a message; what the child does not take now goes later."""
+        self._listen(child, is_out=child.wire.put(message))
+
+    def _send_on(self, child: Child) -> None:
+        with contextlib.suppress(OSError):  # it is gone, which reading will tell
+            self._listen(child, is_out=child.wire.flush())
+
+    def _listen(self, child: Child, *, is_out: bool) -> None:
+        events = selectors.EVENT_READ if is_out else selectors.EVENT_READ | selectors.EVENT_WRITE
+        self._selector.modify(child.wire.end, events, child)
 
     def _end_all(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
@@ -157,30 +178,43 @@ class ProcessExecutor:
         run.child.terminate()
 
     def _receive(self, child: Child) -> None:
-        run: Run | None = child.run
         try:
-            said = child.channel.recv()
+            heard = list(child.wire.take())
         except Exception:  # noqa: BLE001  # it died, or what it said is torn
+            run: Run | None = child.run
             self._bury(child)
             if run is not None:
                 self._finish(run, crashed(child.exit_code))
             return
-        if run is None:
-            return
-        if isinstance(said, Save):
-            saving = self._keeper.save(run.attempt.hold, said.checkpoint)
-            saving.add_done_callback(partial(self._answer, child))
-        elif isinstance(said, Progress):
-            run.attempt.progress = said
-        else:
-            self._recycle(child, used_up=run.attempt.reason is not None)
-            self._finish(run, said)
+        for said in heard:
+            self._hear(child, said)
 
-    def _answer(self, child: Child, saving: "Future[None]") -> None:
+    def _hear(self, child: Child, said: Said) -> None:
+        run: Run | None = child.run
+        if run is None or run.attempt.hold != said.hold:
+            if isinstance(said.what, Save):
+                self._answer(child, Saved(said.what.number, is_lost=True))
+            return
+        match said.what:
+            case Save(number, checkpoint):
+                saving = self._keeper.save(said.hold, checkpoint)
+                saving.add_done_callback(partial(self._answer_later, child, number))
+            case Progress():
+                run.attempt.progress = said.what
+            case outcome:
+                self._recycle(child, used_up=run.attempt.reason is not None)
+                self._finish(run, outcome)
+
+    def _answer_later(self, child: Child, number: int, saving: "Future[None]") -> None:
         error = saving.exception()
         is_lost = isinstance(error, LeaseLost)
-        answer = Saved(is_lost, None if error is None or is_lost else str(error))
-        self._call(partial(child.answer, answer))
+        answer = Saved(number, is_lost, None if error is None or is_lost else str(error))
+        self._call(partial(self._answer, child, answer))
+
+    def _answer(self, child: Child, answer: Saved) -> None:
+        """Answer a child that waits; one that is gone needs none."""
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            self._send(child, answer)
 
     def _recycle(self, child: Child, *, used_up: bool) -> None:
         """Keep a child for the next attempt, unless it was told to end or has served enough."""
@@ -200,6 +234,6 @@ class ProcessExecutor:
     def _bury(self, child: Child) -> None:
         if child in self._idle:
             self._idle.remove(child)
-        self._selector.unregister(child.channel)
+        self._selector.unregister(child.wire.end)
         child.kill()
         child.close()
