@@ -144,7 +144,7 @@ class Worker:
         )
         made: dict[Kind, Executor] = {
             Kind.COROUTINE: CoroutineExecutor(self._keeper),
-            Kind.THREAD: ThreadExecutor(self._keeper),
+            Kind.THREAD: ThreadExecutor(self._keeper, self._fail),
             Kind.PROCESS: ProcessExecutor(self._keeper, nursery, self._fail),
         }
         kinds = {handler.kind for handler in self._handlers.values()}

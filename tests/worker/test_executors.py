@@ -3,6 +3,7 @@
 import os
 import queue
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -106,7 +107,7 @@ def harness(request: pytest.FixtureRequest, database_url: str) -> Iterator[Harne
             case "async":
                 return CoroutineExecutor(keeper)
             case "thread":
-                return ThreadExecutor(keeper)
+                return ThreadExecutor(keeper, lambda: None)
             case _:
                 return ProcessExecutor(keeper, Nursery(MODULES, most_tasks=100), lambda: None)
 
@@ -414,19 +415,54 @@ def _small(keeper: Harness) -> Executor:
 
 
 class TestThread:
-    def test_a_slot_stays_taken_until_the_thread_ends(
-        self, harness: Harness, tmp_path: Path
-    ) -> None:
+    @pytest.fixture
+    def thread(self, harness: Harness) -> Harness:
         if harness.prefix != "thread":
             pytest.skip("only threads cannot be ended")
+        return harness
+
+    def test_an_attempt_takes_one_thread(self, thread: Harness, tmp_path: Path) -> None:
+        before = threading.active_count()
+        payload = {"seconds": 30, "marks": str(tmp_path / "marks")}
+        attempts = [thread.attempt("cleanup", payload) for _ in range(5)]
+
+        thread.executor.submit(attempts)
+        wait_for(lambda: _text(tmp_path / "marks") == "begin 1\n" * 5)
+
+        assert threading.active_count() == before + 5
+        for attempt in attempts:
+            attempt.reason = Reason.RELEASED
+        thread.executor.end(attempts)
+        assert [thread.next() for _ in attempts] == [Released()] * 5
+
+    def test_without_a_thread_an_attempt_is_released_uncounted_and_its_slot_is_free(
+        self, thread: Harness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(_thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        attempt = thread.attempt("context")
+        with monkeypatch.context() as patch:
+            patch.setattr("threading.Thread.start", refuse)
+            thread.executor.submit([attempt])
+
+        released = thread.next()
+        assert isinstance(released, Released)
+        assert released.failure is not None
+        assert released.failure.message == "no thread could be had: can't start new thread"
+        assert attempt in thread.free
+
+    def test_a_slot_stays_taken_until_the_thread_ends(
+        self, thread: Harness, tmp_path: Path
+    ) -> None:
         marks = tmp_path / "marks"
         payload = {"seconds": 1.5, "marks": str(marks)}
-        attempt = harness.attempt("sleep", payload, lease=1)
+        attempt = thread.attempt("sleep", payload, lease=1)
 
-        harness.executor.submit([attempt])
-        failure(harness.next())
-        held = attempt not in harness.free
-        wait_for(lambda: attempt in harness.free)
+        thread.executor.submit([attempt])
+        failure(thread.next())
+        held = attempt not in thread.free
+        wait_for(lambda: attempt in thread.free)
 
         assert held
         assert _text(marks) == "begin 1\nend 1\n"

@@ -4,11 +4,20 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from schema.attempts import Hold, Outcome
+from schema.attempts import Failure, Hold, Outcome, Released
 from worker.attempt import Attempt
 
 END_SECONDS = 1.0
 """How long a handler that is told to end may take to clean up."""
+
+
+NOT_RUN_SECONDS = 1.0
+"""How long a task waits that could not be run for want of a thread or a process."""
+
+
+def not_run(why: str) -> Released:
+    """Return the end of an attempt that was not begun: given back for a moment, uncounted."""
+    return Released(NOT_RUN_SECONDS, Failure("NotRun", why))
 
 
 class Keeper(Protocol):

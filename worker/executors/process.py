@@ -14,7 +14,7 @@ from schema.attempts import Outcome, Progress
 from schema.runtime.logging import get_logger
 from worker.attempt import ENDED, Attempt, Reason
 from worker.executors.children import Child, Nursery, crashed
-from worker.executors.executor import END_SECONDS, Keeper
+from worker.executors.executor import END_SECONDS, Keeper, not_run
 from worker.executors.messages import Said, Save, Saved, ToChild
 from worker.signals import LeaseLost
 from worker.threads import Failed, watched
@@ -126,10 +126,9 @@ class ProcessExecutor:
             term_at = attempt.deadline - min(END_SECONDS, TERM_SHARE * lease)
             try:
                 child = self._give(attempt)
-            except Exception:
+            except Exception as error:
                 log.exception("no child could be had", task_id=attempt.claimed.id)
-                attempt.reason = attempt.reason or Reason.RELEASED
-                self._keeper.ended(attempt, ENDED)
+                self._keeper.ended(attempt, not_run(f"no child process could be had: {error}"))
                 self._keeper.freed(attempt)
                 continue
             self._runs[attempt] = child.run = Run(attempt, child, term_at, attempt.deadline)
