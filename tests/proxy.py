@@ -23,6 +23,8 @@ class Proxy:
         self.break_at: bytes | None = None
         self.break_at_next: bytes | None = None
         self.freeze_at: bytes | None = None
+        self.hole_at: bytes | None = None
+        self._holes: set[socket.socket] = set()
         self._listener = self._listen(0)
         port = self._listener.getsockname()[1]
         self.url = target.set(host=LOOPBACK, port=port).render_as_string(hide_password=False)
@@ -77,13 +79,17 @@ class Proxy:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
-                self._act_on(data, source)
+                self._act_on(data, source, sink)
                 self._flowing.wait()
-                sink.sendall(data)
+                if source not in self._holes:
+                    sink.sendall(data)
         self._end(source)
         self._end(sink)
 
-    def _act_on(self, data: bytes, source: socket.socket) -> None:
+    def _act_on(self, data: bytes, source: socket.socket, sink: socket.socket) -> None:
+        if self.hole_at and self.hole_at in data:
+            self.hole_at = None
+            self._holes |= {source, sink}  # half open: what is said there is lost
         if self.break_at and self.break_at in data:
             self.break_at, self.break_at_next = self.break_at_next, None
             if self.break_at is None:

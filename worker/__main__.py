@@ -20,8 +20,8 @@ from worker.options import Mode, mode_of
 from worker.queues import QueueChoice, QueueChoiceError
 from worker.worker import Worker
 
-CONNECTIONS = 6
-"""One for each thread that writes, and one for the look at the server."""
+CONNECTIONS = 5
+"""One for each thread that asks or writes; the heart has its own."""
 
 
 def main(arguments: Sequence[str] = ()) -> int:

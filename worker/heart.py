@@ -30,6 +30,9 @@ BEAT_SECONDS = 1.0
 COMPARE_SECONDS = 30.0
 """How often the register is compared with what the database says this worker holds."""
 
+CLAIM_SECONDS = 0.5
+"""How long a beat waits for a claim under way, which may itself wait for a dead connection."""
+
 End = Callable[[Sequence[Attempt], Reason], None]
 """Tells handlers to end, for a reason."""
 
@@ -146,7 +149,9 @@ class Heart:
 
     def _rise_again(self) -> None:
         """Go on under a new id: the reaper called this worker dead, and its leases are gone."""
-        with self._running.claiming:
+        with self._running.between_claims(CLAIM_SECONDS) as held:
+            if not held:
+                return  # the next beat finds the same
             dead, anew = self._identity.id, new_id()
             with transaction(self._engine) as connection:
                 workers.register(connection, anew, self._description)
@@ -160,9 +165,12 @@ class Heart:
     def _compare(self) -> None:
         """Give back what the database says this worker holds and nobody here knows."""
         # While no claim is under way, what is held later was known before.
-        with self._running.claiming, transaction(self._engine) as connection:
-            known = self._running.holds()
-            unknown = holding.held_by(connection, self._identity.id) - known
+        with self._running.between_claims(CLAIM_SECONDS) as held:
+            if not held:
+                return
+            with transaction(self._engine) as connection:
+                known = self._running.holds()
+                unknown = holding.held_by(connection, self._identity.id) - known
         if unknown:
             self._reflexes.release(sorted(unknown))
         self._compare_at = time.monotonic() + COMPARE_SECONDS

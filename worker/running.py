@@ -1,7 +1,8 @@
 """What this worker holds: attempts under way, and ends that are not written yet."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from schema.attempts import Hold, Settlement
 from worker.attempt import Attempt
@@ -19,6 +20,16 @@ class Running:
         self._lock = threading.Lock()
         self._attempts: dict[Hold, Attempt] = {}
         self._unsettled: set[Hold] = set()
+
+    @contextmanager
+    def between_claims(self, timeout: float) -> Iterator[bool]:
+        """Hold up claims; False when one is under way for longer than `timeout` seconds."""
+        held = self.claiming.acquire(timeout=timeout)
+        try:
+            yield held
+        finally:
+            if held:
+                self.claiming.release()
 
     def enter(self, attempts: Iterable[Attempt]) -> None:
         """Take note of claimed tasks."""

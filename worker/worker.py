@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from schema.attempts import Hold
 from schema.endings import Backoff
 from schema.leases import release_unknown
+from schema.runtime.engine import create_thread_engine
 from schema.runtime.logging import get_logger
 from schema.runtime.settings import Settings, host_name
 from schema.runtime.stopping import Stopping
@@ -40,6 +41,10 @@ from worker.watchdog import Watchdog
 
 log = get_logger(__name__)
 
+HEART_ANSWER_SECONDS = 3
+"""How long the heart waits for an answer: a connection that is half open must not cost the worker
+its leases, which the reaper takes after WORKER_DEAD_SECONDS of silence."""
+
 LOOK_SECONDS = 0.1
 """How often a worker that is to end by itself looks whether its work is done."""
 
@@ -61,7 +66,9 @@ class Worker:
         self._identity = Identity()
         self._running = Running()
         self._slots = Slots(settings.worker_concurrency)
-        self._engine = engine
+        self._heart_engine = create_thread_engine(
+            settings.database, connections=1, answer_seconds=HEART_ANSWER_SECONDS
+        )
         self._keeper = keeper = TaskKeeper(handlers, self._running, self._slots)
         self._backoff = Backoff(settings.retry_backoff_seconds, settings.retry_backoff_max_seconds)
         self._completer = Completer(engine, self._backoff, keeper.settled, self._fail)
@@ -73,7 +80,7 @@ class Worker:
         pressure = Backpressure(self._completer.backlog, self._slots.total)
         self._claimer = Claimer(engine, who, self._slots, keeper.start, pressure, self._fail)
         reflexes = Reflexes(keeper.end, self._release_unknown)
-        self._heart = Heart(engine, self._identity, self._running, reflexes, self._fail)
+        self._heart = Heart(self._heart_engine, self._identity, self._running, reflexes, self._fail)
         self._executors = self._make_executors()
         self._parts = self._make_parts()
         streak = Streak(self._claimer.rest)
@@ -101,6 +108,7 @@ class Worker:
             dog.stop()
         log.info("worker draining", worker_id=self._identity.id)
         settled = Drain(self._parts, self._stopping, self._settings.worker_grace_seconds).run()
+        self._heart_engine.dispose()
         log.info("worker stopped", worker_id=self._identity.id, all_settled=settled)
         return not self._failed.is_set()
 
@@ -171,6 +179,8 @@ class Worker:
     def _release_unknown(self, holds: Sequence[Hold]) -> None:
         """Give back leases of claims whose COMMIT was not answered."""
         release = partial(release_unknown, worker_id=self._identity.id, holds=holds)
-        count = run(self._engine, lambda connection: release(connection, backoff=self._backoff))
+        count = run(
+            self._heart_engine, lambda connection: release(connection, backoff=self._backoff)
+        )
         if count:
             log.warning("gave back leases of an unanswered claim", count=count)

@@ -16,6 +16,7 @@ from schema.runtime.errors import READ_ONLY, error_code
 
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 30
+LOCK_SECONDS = 5
 
 SESSION_TIMEOUT_SECONDS = 30
 """The server ends a session that is silent for so long: a frozen process frees its locks."""
@@ -30,35 +31,38 @@ SQL_MODE = (
 
 # /*M! is read by MariaDB alone, /*!80000 by MySQL alone. MariaDB turns a long IN of a locking
 # SELECT into a temporary table unless told not to.
-SESSION = f"""SET SESSION
+_SESSION = f"""SET SESSION
     time_zone = '+00:00',
     sql_mode = '{SQL_MODE}',
     collation_connection = 'utf8mb4_bin',
-    innodb_lock_wait_timeout = 5,
-    lock_wait_timeout = 10,
+    innodb_lock_wait_timeout = %s,
+    lock_wait_timeout = %s,
     wait_timeout = {SESSION_TIMEOUT_SECONDS}
     /*!80000 , transaction_isolation = 'READ-COMMITTED' */
     /*M! , tx_isolation = 'READ-COMMITTED', in_predicate_conversion_threshold = 0 */"""
 
 
-def create_thread_engine(address: DatabaseAddress, *, connections: int = 5) -> Engine:
+def create_thread_engine(
+    address: DatabaseAddress, *, connections: int = 5, answer_seconds: int = READ_TIMEOUT_SECONDS
+) -> Engine:
     """Return an engine on PyMySQL with at most `connections` connections.
 
-    It pings no connection before its use: callers do again what failed because the first
-    statement met a dead one.
+    A server that does not answer for `answer_seconds` is given up; locks are waited for less
+    long than that. It pings no connection before its use: callers do again what failed because
+    the first statement met a dead one.
     """
     engine = create_engine(
         _url(address, "mysql+pymysql"),
         pool_size=connections,
         connect_args={
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "read_timeout": READ_TIMEOUT_SECONDS,
-            "write_timeout": READ_TIMEOUT_SECONDS,
+            "connect_timeout": min(CONNECT_TIMEOUT_SECONDS, answer_seconds),
+            "read_timeout": answer_seconds,
+            "write_timeout": answer_seconds,
             "conv": _CONVERSIONS,
         },
         **_POOL,
     )
-    _force_session(engine)
+    _force_session(engine, lock_seconds=min(LOCK_SECONDS, answer_seconds - 1))
     return engine
 
 
@@ -113,17 +117,16 @@ def _url(address: DatabaseAddress, driver: str) -> URL:
     )
 
 
-def _force_session(engine: Engine) -> None:
-    event.listen(engine, "connect", _set_session)
+def _force_session(engine: Engine, *, lock_seconds: int = LOCK_SECONDS) -> None:
+    def set_session(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        try:
+            cursor.execute(_SESSION, (lock_seconds, 2 * lock_seconds))
+        finally:
+            cursor.close()
+
+    event.listen(engine, "connect", set_session)
     event.listen(engine, "handle_error", _leave_demoted_primary)
-
-
-def _set_session(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    try:
-        cursor.execute(SESSION)
-    finally:
-        cursor.close()
 
 
 def _leave_demoted_primary(context: ExceptionContext) -> None:
