@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection
 
 from schema.attempts import Hold, Progress
-from schema.statements import HELD_BY, HOLDS, REPORT, SAVE
+from schema.statements import HELD_BY, HOLDS, REPORT, SAVE, UNLOCKED
 
 
 def save(connection: Connection, hold: Hold, checkpoint: str) -> bool:
@@ -13,14 +13,21 @@ def save(connection: Connection, hold: Hold, checkpoint: str) -> bool:
     return connection.exec_driver_sql(SAVE, (checkpoint, *hold)).rowcount == 1
 
 
-def report(connection: Connection, progress: Mapping[Hold, Progress]) -> None:
-    """Write the progress of attempts; of a lost lease nothing is written.
+def report(connection: Connection, progress: Mapping[Hold, Progress]) -> set[Hold]:
+    """Write the progress of attempts, and return of which it was written.
 
+    Not of lost leases, and not of tasks that somebody else has locked: those hold up nobody.
     Progress raises no version, a change of stage does.
     """
-    for hold, told in progress.items():
+    if not progress:
+        return set()
+    ids = ",".join(str(task_id) for task_id, _ in progress)
+    free = {(row.id, row.fence) for row in connection.exec_driver_sql(UNLOCKED.format(ids=ids))}
+    for hold in sorted(free & progress.keys()):
+        told = progress[hold]
         values = (told.stage, told.stage, told.percent, told.message, *hold)
         connection.exec_driver_sql(REPORT, values)
+    return free & progress.keys()
 
 
 def check(connection: Connection, holds: Iterable[Hold]) -> tuple[set[Hold], set[Hold]]:

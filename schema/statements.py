@@ -87,6 +87,10 @@ SET checkpoint = %s, checkpoint_fence = fence, version = version + 1
 WHERE id = %s AND fence = %s AND status = 'in_progress'"""
 """Save a checkpoint under its fence: checkpoint, id, fence."""
 
+UNLOCKED = """SELECT id, fence FROM tasks FORCE INDEX (PRIMARY)
+WHERE id IN ({ids}) AND status = 'in_progress' ORDER BY id FOR UPDATE SKIP LOCKED"""
+"""Lock those tasks in progress that nobody else has locked."""
+
 REPORT = """UPDATE tasks FORCE INDEX (PRIMARY)
 SET version = version + (NOT stage <=> COALESCE(%s, stage)), stage = COALESCE(%s, stage),
     progress = COALESCE(%s, progress), progress_message = %s

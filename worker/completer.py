@@ -10,10 +10,9 @@ from sqlalchemy import Engine
 from schema import attempts
 from schema.attempts import Failure, Settlement, Succeeded
 from schema.endings import Backoff
-from schema.runtime.errors import is_transient
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
-from schema.runtime.transactions import CommitUnknownError, transaction
+from schema.runtime.transactions import is_refused, transaction
 from schema.settling import settle
 from worker.threads import Failed, watched
 
@@ -101,7 +100,7 @@ class Completer:
                 with transaction(self._engine) as connection:
                     lost = settle(connection, batch, self._backoff)
             except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend
-                if self._is_refused(error):
+                if is_refused(error):
                     self._write_apart(batch, error)
                     return
                 self._abandon.wait(self._outage.wait_after(error))
@@ -109,9 +108,6 @@ class Completer:
                 self._outage.over()
                 self._settled(batch, lost)
                 return
-
-    def _is_refused(self, error: Exception) -> bool:
-        return not isinstance(error, CommitUnknownError) and not is_transient(error)
 
     def _write_apart(self, batch: list[Settlement], error: Exception) -> None:
         """Find the end that the database refuses, and let it fail instead of all of them."""

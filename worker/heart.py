@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from schema import holding, workers
 from schema.attempts import Hold
@@ -21,6 +21,7 @@ from schema.runtime.transactions import run, transaction
 from schema.workers import WorkerDescription
 from worker.attempt import Attempt, Reason
 from worker.identity import Identity, new_id
+from worker.reporting import Reporter
 from worker.running import Running
 from worker.threads import Failed, watched
 
@@ -66,6 +67,7 @@ class Heart:
         self._identity = identity
         self._running = running
         self._reflexes = reflexes
+        self._reporter = Reporter(engine)
         self._outage = Outage("beating")
         self._compare_at = 0.0
         self._moves: queue.SimpleQueue[Move] = queue.SimpleQueue()
@@ -132,13 +134,12 @@ class Heart:
         if not lives:
             self._rise_again()
             return
-        # Apart from the beat: a task's row that somebody has locked must not stop the heart.
-        with transaction(self._engine) as connection:
-            _report(connection, attempts)
+        with self._engine.connect() as connection:
             lost, stopping = holding.check(connection, [attempt.hold for attempt in attempts])
         still = {attempt.hold for attempt in self._running.attempts()}
         self._end(attempts, lost & still, Reason.LOST)
         self._end(attempts, stopping, Reason.STOPPED)
+        self._reporter.report(attempts)
         if time.monotonic() >= self._compare_at:
             self._compare()
 
@@ -174,11 +175,3 @@ class Heart:
         if unknown:
             self._reflexes.release(sorted(unknown))
         self._compare_at = time.monotonic() + COMPARE_SECONDS
-
-
-def _report(connection: Connection, attempts: Sequence[Attempt]) -> None:
-    told = {}
-    for attempt in sorted(attempts, key=lambda attempt: attempt.hold):
-        if attempt.progress is not None:
-            told[attempt.hold], attempt.progress = attempt.progress, None
-    holding.report(connection, told)

@@ -8,9 +8,8 @@ from sqlalchemy import Engine
 
 from schema.attempts import Hold
 from schema.holding import save
-from schema.runtime.errors import is_transient
 from schema.runtime.outage import Outage
-from schema.runtime.transactions import CommitUnknownError, transaction
+from schema.runtime.transactions import is_refused, transaction
 from worker.signals import LeaseLost
 from worker.threads import Failed, watched
 
@@ -73,7 +72,7 @@ class Saver:
                 with transaction(self._engine) as connection:
                     saved = [save(connection, hold, checkpoint) for hold, checkpoint, _ in batch]
             except Exception as error:  # noqa: BLE001  # it is the handler's to deal with
-                if not isinstance(error, CommitUnknownError) and not is_transient(error):
+                if is_refused(error):
                     self._write_apart(batch, error)
                     return
                 self._closing.wait(self._outage.wait_after(error))

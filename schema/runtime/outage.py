@@ -3,9 +3,9 @@
 import random
 import time
 
-from schema.runtime.errors import error_code, is_transient
+from schema.runtime.errors import error_code
 from schema.runtime.logging import get_logger
-from schema.runtime.transactions import CommitUnknownError
+from schema.runtime.transactions import is_refused
 
 log = get_logger(__name__)
 
@@ -25,7 +25,7 @@ class Outage:
 
         Raises the error again when waiting will not mend it.
         """
-        if not isinstance(error, CommitUnknownError) and not is_transient(error):
+        if is_refused(error):
             raise error
         self._errors += 1
         if self._since is None:

@@ -19,6 +19,11 @@ class CommitUnknownError(Exception):
     """The connection was lost while COMMIT was under way: it may have been taken, or not."""
 
 
+def is_refused(error: Exception) -> bool:
+    """Whether a transaction would fail again: the error does not pass, and its end is known."""
+    return not isinstance(error, CommitUnknownError) and not is_transient(error)
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Open a transaction and commit it at the end of the block.

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from schema import workers
 from schema.attempts import Progress
+from schema.runtime.addresses import DatabaseAddress
+from schema.runtime.engine import create_thread_engine
 from schema.runtime.transactions import transaction
 from schema.workers import WorkerDescription
 from tests.processes import Start
@@ -75,6 +78,53 @@ def test_progress_is_written_with_the_beat_and_once(engine: Engine, beating: Bea
 
     assert first == [10, 20]
     assert beating.written(engine) == [0, 30]
+
+
+def test_a_locked_row_holds_up_no_other_report_and_its_own_is_written_later(
+    engine: Engine, beating: Beating
+) -> None:
+    beating.tell(10, 20)
+    with engine.connect() as other:
+        first_id = beating.attempts[0].claimed.id
+        other.exec_driver_sql(f"SELECT id FROM tasks WHERE id = {first_id} FOR UPDATE")
+        took = beating.beat()
+        while_locked = beating.written(engine)
+    beating.beat()
+
+    assert took < PROMPT_SECONDS
+    assert while_locked == [None, 20]
+    assert beating.written(engine) == [10, 20]
+
+
+def test_a_report_that_the_database_refuses_prevents_no_other(
+    engine: Engine, beating: Beating
+) -> None:
+    beating.tell(10, 20, stage="nonsense")
+
+    with capture_logs() as log:
+        beating.beat()
+        beating.beat()
+
+    assert beating.written(engine) == [None, 20]
+    refused = [line["task_id"] for line in log if line["event"] == "progress cannot be written"]
+    assert refused == [beating.attempts[0].claimed.id], "and it is not tried again"
+
+
+def test_progress_outlives_a_database_that_is_away(engine: Engine, database_url: str) -> None:
+    with proxy(database_url) as way:
+        through = create_thread_engine(DatabaseAddress.parse(way.url))
+        beating = Beating(engine, through)
+        beating.tell(10, 20)
+        way.break_at = b"progress_message"
+        with pytest.raises(Exception):  # noqa: B017, PT011  # the connection was broken
+            beating.beat()
+        with transaction(engine) as connection:
+            connection.exec_driver_sql("UPDATE tasks SET progress = NULL")
+
+        beating.beat()
+
+        through.dispose()
+    assert beating.written(engine) == [10, 20]
 
 
 def test_a_claim_that_hangs_does_not_hold_up_the_heart(beating: Beating) -> None:
