@@ -1,12 +1,14 @@
 """The burial: calls silent workers dead, and takes back their leases at once."""
 
+from functools import partial
+
 from sqlalchemy import Connection, Engine
 
 from reaper.continuity import Continuity
-from reaper.sweep import expire_all
+from reaper.sweep import end_all
 from schema import workers
 from schema.endings import Backoff
-from schema.leases import orphaned
+from schema.leases import expire, orphaned
 from schema.runtime.logging import get_logger
 from schema.runtime.transactions import run
 
@@ -18,7 +20,7 @@ class Burial:
 
     def __init__(self, engine: Engine, backoff: Backoff, dead_seconds: float) -> None:
         self._engine = engine
-        self._backoff = backoff
+        self._expire = partial(expire, backoff=backoff)
         self._dead_seconds = dead_seconds
         self._continuity = Continuity(dead_seconds / 3)
 
@@ -26,7 +28,7 @@ class Burial:
         """Bury the dead, then expire what workers that are gone still hold."""
         for worker_id in run(self._engine, self._bury):
             log.warning("worker is dead", worker_id=worker_id)
-        if total := expire_all(self._engine, self._backoff, orphaned):
+        if total := end_all(self._engine, orphaned, self._expire):
             log.info("leases of gone workers expired", count=total)
 
     def _bury(self, connection: Connection) -> list[str]:

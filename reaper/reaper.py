@@ -9,6 +9,7 @@ from reaper.batches import carry_on
 from reaper.burial import Burial
 from reaper.firing import FIRING_SECONDS, fire
 from reaper.resuming import resume
+from reaper.stops import Stops
 from reaper.sweep import sweep
 from schema.endings import Backoff
 from schema.runtime.logging import get_logger
@@ -35,6 +36,7 @@ class Reaper:
         seconds = settings.reaper_interval_seconds
         self._every(seconds, "sweeping", lambda: sweep(engine, backoff))
         self._every(seconds, "burying", Burial(engine, backoff, settings.worker_dead_seconds))
+        self._every(seconds, "stopping", Stops(engine, backoff, settings.stop_grace_seconds))
         self._every(seconds, "resuming queues", lambda: resume(engine))
         self._every(seconds, "carrying on batches", lambda: carry_on(engine, stopping))
         self._every(min(seconds, FIRING_SECONDS), "firing schedules", lambda: fire(engine))

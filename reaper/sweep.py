@@ -1,6 +1,7 @@
 """The sweep: expires leases, page by page."""
 
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Connection, Engine
 
@@ -14,28 +15,29 @@ log = get_logger(__name__)
 PAGE = 500
 
 Find = Callable[[Connection, int], list[int]]
+End = Callable[[Connection, list[int]], int]
 
 
 def sweep(engine: Engine, backoff: Backoff) -> None:
     """Expire the leases that are over."""
-    if total := expire_all(engine, backoff, leases.overdue):
+    if total := end_all(engine, leases.overdue, partial(leases.expire, backoff=backoff)):
         log.info("leases expired", count=total)
 
 
-def expire_all(engine: Engine, backoff: Backoff, find: Find) -> int:
-    """Expire what `find` finds, each page in a transaction of its own; return how many.
+def end_all(engine: Engine, find: Find, end: End) -> int:
+    """End leases that `find` finds, each page in a transaction of its own; return how many.
 
-    A short page is the last one. A page of which nothing was expired ends it too: another
-    reaper is at it.
+    A short page is the last one. A page of which none was ended ends it too: another reaper is
+    at it.
     """
 
-    def expire_page(connection: Connection) -> tuple[int, int]:
+    def end_page(connection: Connection) -> tuple[int, int]:
         ids = find(connection, PAGE)
-        return len(ids), leases.expire(connection, ids, backoff)
+        return len(ids), end(connection, ids)
 
     total = 0
     while True:
-        found, expired = run(engine, expire_page)
-        total += expired
-        if found < PAGE or expired == 0:
+        found, ended = run(engine, end_page)
+        total += ended
+        if found < PAGE or ended == 0:
             return total

@@ -6,10 +6,20 @@ from typing import Any
 from sqlalchemy import Connection
 
 from schema import workers
-from schema.attempts import Hold, Outcome, Released, Settlement, timed_out, worker_lost
+from schema.attempts import (
+    Failed,
+    Failure,
+    Hold,
+    Outcome,
+    Released,
+    Settlement,
+    timed_out,
+    worker_lost,
+)
 from schema.endings import Backoff
 from schema.settling import end_locked, lock_held
-from schema.statements import ORPHANED, OVERDUE
+from schema.statements import ORPHANED, OVERDUE, UNHEEDED
+from schema.states import AttemptOutcome
 
 
 def overdue(connection: Connection, limit: int) -> list[int]:
@@ -35,6 +45,31 @@ def expire(connection: Connection, task_ids: Sequence[int], backoff: Backoff) ->
     ended = [(row, _ended(row)) for row in rows if row.is_over or row.worker_id in gone]
     end_locked(connection, ended, backoff)
     return len(ended)
+
+
+def unheeded(connection: Connection, limit: int, *, grace_seconds: float) -> list[int]:
+    """Return ids of tasks that run on longer than that after a stop, at most `limit`, unlocked."""
+    return list(connection.exec_driver_sql(UNHEEDED, (grace_seconds, limit)).scalars())
+
+
+def cancel(
+    connection: Connection, task_ids: Sequence[int], backoff: Backoff, *, grace_seconds: float
+) -> int:
+    """Cancel those tasks that run on longer than that after a stop; return how many were.
+
+    Their workers come too late, whatever they say. A deleted task goes. Looks twice, like expire.
+    """
+    rows = lock_held(connection, task_ids) if task_ids else []
+    message = f"stopped: its worker did not end it within {grace_seconds:g} s"
+    cancelled = Failed(Failure("Cancelled", message), AttemptOutcome.CANCELLED)
+    late = [(row, _settlement(row, cancelled)) for row in rows if _waits(row) >= grace_seconds]
+    end_locked(connection, late, backoff)
+    return len(late)
+
+
+def _waits(row: Any) -> float:
+    """Return for how many seconds a stop has been asked for; 0 when none is."""
+    return float((row.now - row.stop_requested_at).total_seconds()) if row.is_stopping else 0
 
 
 def release_unknown(

@@ -59,7 +59,8 @@ WHERE status = 'in_progress' AND (id, fence) IN ({holds}) AND {guard}"""
 
 LOCK_HELD = f"""SELECT id, fence, worker_id, timeout_seconds, current_retry_count, available_at,
     started_at, UTC_TIMESTAMP(6) AS now, lease_expires_at <= UTC_TIMESTAMP(6) AS is_over,
-    stop_requested_at IS NOT NULL AS is_stopping, delete_requested_at IS NOT NULL AS is_deleted,
+    stop_requested_at, stop_requested_at IS NOT NULL AS is_stopping,
+    delete_requested_at IS NOT NULL AS is_deleted,
     checkpoint_fence <=> fence AND lost_count < {MOST_TAKEOVERS} AS is_resumable
 FROM tasks FORCE INDEX (PRIMARY)
 WHERE id IN ({{ids}}) AND status = 'in_progress'
@@ -81,6 +82,11 @@ ORPHANED = f"""SELECT tasks.id FROM tasks FORCE INDEX ({STATUS_INDEX})
 JOIN workers ON workers.id = tasks.worker_id AND workers.status IN ('stopped', 'dead')
 WHERE tasks.status = 'in_progress' LIMIT %s"""
 """Ids of leases whose workers are gone, without locks."""
+
+UNHEEDED = f"""SELECT id FROM tasks FORCE INDEX ({STATUS_INDEX})
+WHERE status = 'in_progress' AND stop_requested_at <= UTC_TIMESTAMP(6) - INTERVAL %s SECOND
+LIMIT %s"""
+"""Ids of tasks that were asked to stop so many seconds ago, without locks."""
 
 SAVE = """UPDATE tasks FORCE INDEX (PRIMARY)
 SET checkpoint = %s, checkpoint_fence = fence, version = version + 1

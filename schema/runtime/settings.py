@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     worker_dead_seconds: float = Field(default=10, ge=3)
     worker_child_tasks: int = Field(default=1_000, ge=1)
     worker_child_memory_mb: int | None = Field(default=None, ge=64)
+    stop_grace_seconds: Seconds = 30
     reaper_interval_seconds: Seconds = 1
     retry_backoff_seconds: float = Field(default=1, ge=0)
     retry_backoff_max_seconds: float = Field(default=300, ge=0)

@@ -132,6 +132,8 @@ PLANS = {
         ("a", "b", "c"),
         KEY_INDEX,
     ),
+    "unlocked": (statements.UNLOCKED.format(ids="1,2,3"), (), "PRIMARY"),
+    "unheeded": (statements.UNHEEDED, (30.0, 100), STATUS_INDEX),
     "overdue": (statements.OVERDUE, (100,), STATUS_INDEX),
 }
 

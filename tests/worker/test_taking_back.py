@@ -165,6 +165,18 @@ class TestBlockedLoop:
         assert warning["task_type"] == "async.block"
         worker.kill()
 
+    def test_a_stop_that_it_does_not_heed_is_ended_by_the_reaper(
+        self, engine: Engine, worker: Running, start: Start, marks: Path
+    ) -> None:
+        task_id = begun(engine, marks, "async", "block", timeout_seconds=600)
+        start("reaper", STOP_GRACE_SECONDS="0.5", REAPER_INTERVAL_SECONDS="0.2")
+
+        change(engine, task_id, "stop_requested_at = UTC_TIMESTAMP(6)")
+
+        wait_for(lambda: row(engine, task_id)["status"] == "cancelled")
+        assert worker.process.poll() is None
+        assert [each["outcome"] for each in attempts(engine, task_id)] == ["cancelled"]
+
     def test_one_that_never_ends_ends_the_worker(
         self, engine: Engine, start: Start, marks: Path
     ) -> None:
