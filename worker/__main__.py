@@ -20,6 +20,8 @@ from worker.options import Mode, mode_of
 from worker.queues import QueueChoice, QueueChoiceError
 from worker.worker import Worker
 
+log = logging.get_logger(__name__)
+
 CONNECTIONS = 5
 """One for each thread that asks or writes; the heart has its own."""
 
@@ -64,6 +66,8 @@ def _work(mode: Mode) -> int:
     logging.configure(configured)
     end_what_hangs(stopping, configured.worker_grace_seconds)
     registry = handlers.load(configured.handler_modules)
+    for module in handlers.without_handlers(configured.handler_modules):
+        log.warning("a module of WORKER_HANDLERS registers no handler", module=module)
     engine = create_thread_engine(configured.database, connections=CONNECTIONS)
     worker = Worker(engine, configured, registry, stopping)
     server.wait_until_fit(engine, stopping.asked)

@@ -15,6 +15,8 @@ from worker import handlers
 from worker.handlers import Handler, HandlerError
 from worker.queues import QueueChoice, QueueChoiceError
 
+OK, DOUBT, FAULT = "ok", "doubt", "fault"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -22,12 +24,11 @@ class Finding:
 
     about: str
     text: str
-    is_fault: bool = False
+    word: str = OK
 
     def __str__(self) -> str:
         """Return the line to print."""
-        word = "fault" if self.is_fault else "ok"
-        return f"{word:<6} {self.about:<9} {' '.join(self.text.split())}"
+        return f"{self.word:<6} {self.about:<9} {' '.join(self.text.split())}"
 
 
 def check(read_settings: Callable[[], Settings]) -> int:
@@ -36,7 +37,7 @@ def check(read_settings: Callable[[], Settings]) -> int:
     for finding in findings(read_settings):
         sys.stdout.write(f"{finding}\n")
         sys.stdout.flush()
-        faults += finding.is_fault
+        faults += finding.word == FAULT
     return 1 if faults else 0
 
 
@@ -70,6 +71,8 @@ def _handlers(settings: Settings) -> Iterator[Finding]:
     except HandlerError as error:
         yield _fault("handlers", error)
         return
+    for module in handlers.without_handlers(settings.handler_modules):
+        yield Finding("handlers", f"the module {module} registers no handler", DOUBT)
     for task_type, handler in sorted(registry.items()):
         model = f", payload {handler.model.__qualname__}" if handler.model else ""
         name = handlers.name_of(handler.function)
@@ -95,7 +98,7 @@ def _grants(engine: Engine) -> Iterator[Finding]:
         user = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one()
         refused = list(grants.refused(connection, grants.WORKER))
     for table, privilege in refused:
-        yield Finding("grants", f"{user} lacks {privilege} on {table}", is_fault=True)
+        yield Finding("grants", f"{user} lacks {privilege} on {table}", FAULT)
     if not refused:
         yield Finding("grants", f"{user} may do what a worker does")
 
@@ -104,4 +107,4 @@ def _fault(about: str, error: Exception, where: str = "") -> Finding:
     """Return the finding of an error: of a driver's, the server's own words."""
     arguments = getattr(getattr(error, "orig", None), "args", ())
     text = str(arguments[-1]) if arguments else str(error)
-    return Finding(about, f"{where}: {text}" if where else text, is_fault=True)
+    return Finding(about, f"{where}: {text}" if where else text, FAULT)

@@ -45,6 +45,8 @@ class Handler:
 
 _registered: dict[str, Handler] = {}
 _built_in: set[str] = set()
+_registering: set[str] = set()
+"""Modules whose import registered something."""
 
 
 def handler(
@@ -96,6 +98,7 @@ def load(modules: Iterable[str]) -> Mapping[str, Handler]:
     """
     _load_built_in()
     for module in modules:
+        before = dict(_registered)
         try:
             importlib.import_module(module)
         except HandlerError:
@@ -105,7 +108,15 @@ def load(modules: Iterable[str]) -> Mapping[str, Handler]:
                 f"WORKER_HANDLERS: the module {module} cannot be imported:"
                 f" {type(error).__name__}: {error}"
             ) from error
+        if _registered != before:
+            _registering.add(module)
     return dict(_registered)
+
+
+def without_handlers(modules: Iterable[str]) -> list[str]:
+    """Return those of the modules, loaded before, that register no handler."""
+    origins = {each.function.__module__ for each in _registered.values()} | _registering
+    return [module for module in modules if module not in origins]
 
 
 def _load_built_in() -> None:

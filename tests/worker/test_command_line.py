@@ -13,7 +13,7 @@ from tests.accounts import Account, account
 from tests.processes import Running, Start
 from tests.rows import make, remove, row, rows
 from tests.waiting import wait_for
-from tests.worker.command import HANDLERS, ran, status_of
+from tests.worker.command import HANDLERS, ran, status_of, write_module
 from tools.servers import Database
 
 NOWHERE = "mysql://root@127.0.0.1:1/none"
@@ -79,6 +79,13 @@ class TestCheck:
         )
         assert "may do what a worker does" in lines[-1]
         assert not worker.errors.read_text()
+
+    def test_a_module_without_handlers_is_doubtful(self, start: Start, tmp_path: Path) -> None:
+        worker = ran(start, "--check", **write_module(tmp_path, "empty", "import worker"))
+
+        assert worker.wait() == 0
+        lines = worker.output.read_text().splitlines()
+        assert "doubt  handlers  the module empty registers no handler" in lines
 
     def test_it_registers_no_worker(self, engine: Engine, start: Start) -> None:
         ran(start, "--check")

@@ -12,6 +12,7 @@ from schema.states import Priority
 from tests.processes import Running, Start
 from tests.rows import attempts, make, row, rows
 from tests.waiting import wait_for
+from tests.worker.command import write_module
 from tools.servers import Database
 
 HANDLERS = {"WORKER_HANDLERS": "tests.worker.sample_handlers", "RETRY_BACKOFF_SECONDS": "0"}
@@ -200,6 +201,27 @@ def test_a_worker_with_wrong_settings_ends_with_one_sentence(
     assert worker.wait() == 2
     assert sentence in worker.errors.read_text()
     assert worker.errors.read_text().count("\n") == 1
+
+
+ELSEWHERE = "async def act(context, payload): ..."
+REGISTERS = "import elsewhere; from worker import handler; handler('act')(elsewhere.act)"
+
+
+def test_a_module_without_handlers_is_a_warning(
+    engine: Engine,  # noqa: ARG001
+    start: Start,
+    tmp_path: Path,
+) -> None:
+    write_module(tmp_path, "elsewhere", ELSEWHERE)
+    write_module(tmp_path, "empty", "import worker")
+    settings = {**write_module(tmp_path, "registers", REGISTERS)}
+    settings["WORKER_HANDLERS"] = "registers,empty,worker.builtin"
+    worker = start("worker", **settings)
+    worker.wait_for_event("worker started")
+
+    event = "a module of WORKER_HANDLERS registers no handler"
+    assert [line["module"] for line in worker.log() if line["event"] == event] == ["empty"]
+    assert worker.stop() == 0
 
 
 def test_a_worker_that_the_server_does_not_let_in_ends_with_one_sentence(
