@@ -120,6 +120,25 @@ def test_a_process_that_ends_is_started_again_with_growing_delays(up: Start) -> 
     assert any("reaper.1 | ended with code 0; starts again" in line for line in running.seen)
 
 
+def test_a_process_that_cannot_run_as_it_is_set_up_ends_everything_with_its_sentence(
+    up: Start,
+) -> None:
+    refuses = "echo loading; echo 'worker: SIZE is not set' >&2; exit 2"
+    running = up(f"worker: {refuses}\nreaper: {FOREVER}\n")
+    assert running.ends_with() == 2
+    assert running.seen.count("worker.1 | worker: SIZE is not set") == 1
+    assert running.seen[-1] == (
+        "worker.1 cannot run as it is set up. It said: worker: SIZE is not set"
+    )
+
+
+@pytest.mark.parametrize("workers", ["-1", "many", "1.5"])
+def test_a_number_of_workers_that_is_none_is_refused(up: Start, workers: str) -> None:
+    running = up(f"worker: {FOREVER}\n", "--workers", workers)
+    assert running.ends_with() == 1
+    assert running.seen == [f"WORKERS is '{workers}': set it to a number, 0 or more."]
+
+
 def test_a_killed_process_is_started_again_and_its_group_ended(up: Start) -> None:
     running = up("worker: tail -f /dev/null & echo child $!; echo pid $$; wait\n")
     child = int(running.until(r"child (\d+)")[1])

@@ -28,12 +28,13 @@ def main() -> int:
 
 def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.up", description=__doc__)
-    parser.add_argument("--workers", type=int, default=1, help="how many workers to run (1)")
+    parser.add_argument("--workers", default="1", help="how many workers to run (1)")
     parser.add_argument("--database", choices=DATABASES, help="the private server's kind")
     return parser.parse_args()
 
 
 def _up(arguments: argparse.Namespace) -> int:
+    workers = _count(arguments.workers)
     here = Path.cwd()
     local = here / ".local"
     commands = read_procfile(here / "Procfile")
@@ -41,11 +42,17 @@ def _up(arguments: argparse.Namespace) -> int:
     _interrupt_on_termination()
     with only_one(local), servers(local, arguments.database, environment):
         environment["PORT"] = _port(environment)
-        hurried, code = asyncio.run(_supervise(commands, arguments.workers, environment))
+        hurried, code = asyncio.run(_supervise(commands, workers, environment))
         _interrupt_on_termination()
         if hurried:
             raise KeyboardInterrupt
         return code
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise UpError(f"WORKERS is {text!r}: set it to a number, 0 or more.")
+    return int(text)
 
 
 async def _supervise(

@@ -39,13 +39,17 @@ class Console:
 
 
 class Lines:
-    """The lines that come out of a pipe; `collect` is called whenever it can be read."""
+    """The lines that come out of a pipe; `collect` is called whenever it can be read.
+
+    last: the last one that came.
+    """
 
     def __init__(self, console: Console, name: str, pipe: int) -> None:
         self._console = console
         self._name = name
         self._pipe = pipe
         self._rest = b""
+        self.last = ""
         os.set_blocking(pipe, False)
 
     def collect(self) -> bool:
@@ -68,4 +72,5 @@ class Lines:
         os.close(self._pipe)
 
     def _say(self, line: bytes) -> None:
-        self._console.say(self._name, line.decode(errors="replace").rstrip("\r"))
+        self.last = line.decode(errors="replace").rstrip("\r")
+        self._console.say(self._name, self.last)

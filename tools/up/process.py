@@ -15,6 +15,9 @@ FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 SETTLED_SECONDS = 10.0
 
+REFUSED = 2
+"""The exit code of a process that cannot run as it is set up: trying again would not help."""
+
 # What only a shell that stays can do: several commands, or variables set before one.
 _NEEDS_SHELL = re.compile(r"[;&|()`]|^\w+=")
 
@@ -36,26 +39,33 @@ class Process:
         self._ending = asyncio.Event()
         self._child: asyncio.subprocess.Process | None = None
         self._started_at = 0.0
+        self._last_line = ""
 
     @property
     def up_seconds(self) -> float:
         """How long the process has been running; 0 when it is not."""
         return time.monotonic() - self._started_at if self._child else 0.0
 
-    async def keep(self) -> None:
-        """Run the command, and again after a growing delay whenever it ends, until `end`."""
+    async def keep(self) -> str | None:
+        """Run the command, and again after a growing delay whenever it ends, until `end`.
+
+        Return the last line that it said when it refused to run; None after `end`.
+        """
         delay = FIRST_DELAY_SECONDS
         while not self._ending.is_set():
             started = time.monotonic()
             code = await self.run()
             if self._ending.is_set():
-                return
+                return None
+            if code == REFUSED:
+                return self._last_line
             if time.monotonic() - started >= SETTLED_SECONDS:
                 delay = FIRST_DELAY_SECONDS
             self._console.say(self.name, f"{_ending_words(code)}; starts again in {delay:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), delay)
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+        return None
 
     async def run(self) -> int:
         """Run the command once; return its exit code, negative for a signal."""
@@ -74,6 +84,7 @@ class Process:
             _end_group(child.pid)
             loop.remove_reader(output)
             lines.finish()
+            self._last_line = lines.last
 
     def end(self) -> None:
         """Ask the process to end (SIGTERM) and do not start it again."""

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 
 from tools.up.console import Console
-from tools.up.process import Process
+from tools.up.process import REFUSED, Process
 
 RELEASE = "release"
 END_SECONDS = 30.0
@@ -36,10 +36,14 @@ class Supervisor:
         self._console.know(numbered for _, numbered in self._names)
         self._processes: list[Process] = []
         self._stop = asyncio.Event()
+        self._refusal: str | None = None
         self.hurried = False
 
     async def run(self) -> int:
-        """Return 0 after a signal, or the release line's exit code when that failed."""
+        """Return 0 after a signal, the release line's exit code when that failed, or REFUSED.
+
+        That is when a process cannot run as it is set up.
+        """
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._interrupt)
@@ -48,12 +52,21 @@ class Supervisor:
             return 0 if self._stop.is_set() else code
         self._processes = self._make(without=RELEASE)
         async with asyncio.TaskGroup() as tasks:
-            keepers = [tasks.create_task(process.keep()) for process in self._processes]
+            keepers = [tasks.create_task(self._keep(process)) for process in self._processes]
             announcer = tasks.create_task(self._announce())
             await self._stop.wait()
             announcer.cancel()
             await self._end(keepers)
-        return 0
+        if self._refusal is None:
+            return 0
+        self._console.tell(self._refusal)
+        return REFUSED
+
+    async def _keep(self, process: Process) -> None:
+        words = await process.keep()
+        if words is not None and self._refusal is None:
+            self._refusal = f"{process.name} cannot run as it is set up. It said: {words}"
+            self._stop_all()
 
     def _make(self, *, only: str = "", without: str = "") -> list[Process]:
         return [
@@ -75,6 +88,9 @@ class Supervisor:
 
     def _interrupt(self) -> None:
         self.hurried = self._stop.is_set()
+        self._stop_all()
+
+    def _stop_all(self) -> None:
         self._stop.set()
         for process in self._processes:
             process.kill() if self.hurried else process.end()
