@@ -41,6 +41,7 @@ class Claimed(NamedTuple):
     payload: str | None
     tags: tuple[str, ...]
     checkpoint: str | None = None
+    retry_limit: int = 0
 
 
 Hold = tuple[int, int]

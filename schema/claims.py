@@ -221,12 +221,12 @@ def _with_details(
     for (queue, _), rows in found:
         for row in rows:
             # Unpacked at once, and filled in by position: names would cost as much as the rest.
-            task_id, fence, title, task_type, account, timeout, retries, due, trace, saved = row
+            task_id, fence, title, kind, account, timeout, retries, due, trace, saved, most = row
             yield Claimed(
                 task_id,
                 fence + 1,
                 title,
-                task_type,
+                kind,
                 queue,
                 account,
                 timeout,
@@ -237,4 +237,5 @@ def _with_details(
                 payloads.get(task_id),
                 tuple(sorted(tags[task_id])) if task_id in tags else (),
                 saved,
+                most,
             )

@@ -7,6 +7,7 @@ from schema.attempts import (
     ERROR_CLASS_LENGTH,
     MESSAGE_LENGTH,
     TRACEBACK_LENGTH,
+    Claimed,
     Failed,
     Failure,
     Held,
@@ -113,6 +114,17 @@ def _wait(backoff: Backoff) -> tuple[float, float]:
 
 def _error(failure: Failure) -> tuple[str, str]:
     return failure.message[:MESSAGE_LENGTH], failure.error_class[:ERROR_CLASS_LENGTH]
+
+
+def is_last(claimed: Claimed, failed: Failed) -> bool:
+    """Whether a task will not be retried after this, as far as its claim could tell.
+
+    RETRY decides. Of earlier crashes a claim knows only how many there can be.
+    """
+    limit = claimed.retry_limit
+    if failed.outcome == AttemptOutcome.CRASHED:
+        limit = min(limit, MOST_CRASHES - 1)
+    return failed.for_good or claimed.attempt > limit
 
 
 def outcome_word(outcome: Outcome) -> AttemptOutcome:

@@ -10,7 +10,7 @@ from schema.models.schedules import DUE_INDEX
 from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX
 
 _CLAIM = f"""SELECT id, fence, title, task_type, account_id, timeout_seconds,
-    current_retry_count, available_at, traceparent, checkpoint
+    current_retry_count, available_at, traceparent, checkpoint, retry_limit
 FROM tasks FORCE INDEX ({CLAIM_INDEX})
 WHERE claimable = 1 AND queue = %s AND priority = %s AND """
 

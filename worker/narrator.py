@@ -1,11 +1,15 @@
-"""One log line for each attempt; successes are sampled when there are very many."""
+"""One log line for each attempt; successes are sampled when there are very many.
+
+A failure after which the task is not retried is a warning.
+"""
 
 import threading
 import time
 
 from schema.attempts import Failed, Outcome, Succeeded
-from schema.endings import outcome_word
+from schema.endings import is_last, outcome_word
 from schema.runtime.logging import get_logger
+from schema.states import AttemptOutcome
 from worker.attempt import Attempt
 
 log = get_logger("worker.attempt")
@@ -25,6 +29,7 @@ class Narrator:
     def tell(self, attempt: Attempt, outcome: Outcome, seconds: float) -> None:
         """Write the line of an attempt that ran for `seconds`."""
         more: dict[str, object] = {}
+        say = log.info
         if isinstance(outcome, Succeeded):
             if not self._may_tell():
                 return
@@ -35,8 +40,10 @@ class Narrator:
                 "error_class": outcome.failure.error_class,
                 "error": outcome.failure.message[:300],
             }
+            if outcome.outcome != AttemptOutcome.CANCELLED and is_last(attempt.claimed, outcome):
+                say = log.warning
         task = attempt.claimed
-        log.info(
+        say(
             "attempt ended",
             task_id=task.id,
             task_type=task.task_type,

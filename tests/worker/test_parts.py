@@ -2,17 +2,22 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
-from schema.attempts import Succeeded
+from schema.attempts import Claimed, Failed, Failure, Outcome, Snoozed, Succeeded
+from schema.states import AttemptOutcome
 from tests.rows import AT_ONCE, claim, ended, make
 from worker import handlers, polling
+from worker.attempt import Attempt
 from worker.completer import Completer
 from worker.handlers import HandlerError, Kind, handler
+from worker.narrator import Narrator
 from worker.polling import Polling
 from worker.queues import QueueChoice, QueueChoiceError
 from worker.signals import Snooze
@@ -178,6 +183,36 @@ class TestCompleter:
 
         assert completer.close(10)
         assert written == [2]
+
+
+FAILURE = Failure("ValueError", "boom")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempt", "level"),
+    [
+        (Succeeded(), 4, "info"),
+        (Failed(FAILURE), 3, "info"),
+        (Failed(FAILURE), 4, "warning"),
+        (Failed(FAILURE, for_good=True), 1, "warning"),
+        (Failed(FAILURE, AttemptOutcome.TIMED_OUT), 4, "warning"),
+        (Failed(FAILURE, AttemptOutcome.CRASHED), 2, "info"),
+        (Failed(FAILURE, AttemptOutcome.CRASHED), 3, "warning"),
+        (Failed(FAILURE, AttemptOutcome.CANCELLED), 4, "info"),
+        (Snoozed(1), 4, "info"),
+    ],
+)
+def test_a_failure_that_is_not_retried_is_a_warning(
+    outcome: Outcome, attempt: int, level: str
+) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    task = Claimed(1, 1, "t", "noop", "q", None, 60, attempt, moment, moment, None, None, ())
+    running = Attempt(task._replace(retry_limit=3), handlers.load([])["sleep"], "w", 0, 0)
+
+    with capture_logs() as log:
+        Narrator().tell(running, outcome, 0)
+
+    assert [line["log_level"] for line in log] == [level]
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 10**9])
