@@ -14,11 +14,9 @@ from worker.handlers import Handler, Kind
 from worker.narrator import Narrator
 from worker.running import Running
 from worker.slots import Slots
+from worker.unknown import UnknownTypes
 
 log = get_logger(__name__)
-
-UNKNOWN_TYPE_DELAY_SECONDS = 10.0
-"""How long a task waits whose type this worker has no handler for: another may know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,7 @@ class TaskKeeper:
         self._running = running
         self._slots = slots
         self._narrator = Narrator()
+        self._unknown = UnknownTypes()
         self._to_call: dict[Hold, tuple[Attempt, Failure]] = {}
 
     def connect(self, executors: Mapping[Kind, Executor], writers: Writers) -> None:
@@ -113,8 +112,8 @@ class TaskKeeper:
                 self._writers.call_back(*failing)
 
     def _give_back(self, task: Claimed, batch: Batch) -> None:
-        log.warning("unknown task type", task_id=task.id, task_type=task.task_type)
+        delay = self._unknown.delay(task.task_type, task.id)
         message = f'no handler is registered for task_type "{task.task_type}"'
-        outcome = Released(UNKNOWN_TYPE_DELAY_SECONDS, Failure("UnknownTaskType", message))
+        outcome = Released(delay, Failure("UnknownTaskType", message))
         self._writers.settle(settlement(task, batch.worker_id, outcome, 0))
         self._slots.give_back()

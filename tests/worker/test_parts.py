@@ -22,6 +22,7 @@ from worker.polling import Polling
 from worker.queues import QueueChoice, QueueChoiceError
 from worker.signals import Snooze
 from worker.slots import Slots
+from worker.unknown import MOST_TYPES, UnknownTypes
 
 
 class TestHandlers:
@@ -183,6 +184,53 @@ class TestCompleter:
 
         assert completer.close(10)
         assert written == [2]
+
+
+class TestUnknownTypes:
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """The time, in a list so that a test can set it."""
+        now = [50.0]
+        monkeypatch.setattr("worker.unknown.time.monotonic", lambda: now[0])
+        return now
+
+    def test_the_delay_doubles_while_a_type_stays_unknown(self, clock: list[float]) -> None:
+        unknown = UnknownTypes()
+
+        delays = []
+        for _ in range(9):
+            delays.append(unknown.delay("new", 1))
+            clock[0] += delays[-1]
+
+        assert delays == [10, 10, 20, 40, 80, 160, 300, 300, 300]
+        assert unknown.delay("another", 2) == 10
+
+    def test_a_type_that_was_not_met_for_long_is_new_again(self, clock: list[float]) -> None:
+        unknown = UnknownTypes()
+        unknown.delay("new", 1)
+        clock[0] += 299
+        assert unknown.delay("new", 1) == 160
+        clock[0] += 601
+
+        assert unknown.delay("new", 1) == 10
+
+    def test_it_is_warned_of_once_a_minute(self, clock: list[float]) -> None:
+        unknown = UnknownTypes()
+        with capture_logs() as log:
+            for seconds in (0, 1, 58, 1, 1):
+                clock[0] += seconds
+                unknown.delay("new", 7)
+
+        assert [line["given_back"] for line in log] == [1, 3]
+        assert log[0]["task_type"] == "new"
+
+    def test_names_that_clients_make_up_do_not_fill_the_memory(self) -> None:
+        unknown = UnknownTypes()
+        with capture_logs():
+            for number in range(3 * MOST_TYPES):
+                unknown.delay(f"made up {number}", 1)
+
+        assert len(unknown._types) <= MOST_TYPES
 
 
 FAILURE = Failure("ValueError", "boom")

@@ -82,14 +82,17 @@ def test_a_task_that_takes_too_long_is_retried_then_failed(
 
 
 def test_a_task_of_an_unknown_type_is_given_back_and_says_why(engine: Engine, start: Start) -> None:
-    (task_id,) = make(engine, task_type="未知")
+    ids = make(engine, 30, task_type="未知")
     worker = started(start)
 
-    assert worker.wait_for_event("unknown task type")["task_id"] == task_id
-    found = wait_for_status(engine, task_id, "to_do")
+    assert worker.wait_for_event("unknown task type")["task_type"] == "未知"
+    wait_for(lambda: all(row(engine, task_id)["fence"] for task_id in ids))
     assert worker.stop() == 0
-    assert found["current_retry_count"] == 0
-    assert '"未知"' in row(engine, task_id)["last_error"]
+    for task_id in ids:
+        found = row(engine, task_id)
+        assert (found["status"], found["current_retry_count"]) == ("to_do", 0)
+        assert '"未知"' in found["last_error"]
+    assert len([line for line in worker.log() if line["event"] == "unknown task type"]) == 1
 
 
 def test_the_task_of_a_killed_worker_runs_again_on_another(
