@@ -1,5 +1,6 @@
 """How a process is told to stop: SIGTERM or SIGINT, and a second one to hurry."""
 
+import _thread
 import signal
 import threading
 from types import FrameType
@@ -11,6 +12,7 @@ class Stopping:
     def __init__(self) -> None:
         self.asked = threading.Event()
         self.hurried = threading.Event()
+        self._was_told = False
 
     def listen(self) -> None:
         """Take over SIGTERM and SIGINT; only the main thread may."""
@@ -18,6 +20,7 @@ class Stopping:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self.asked.is_set():
-            self.hurried.set()
-        self.asked.set()
+        event = self.hurried if self._was_told or self.asked.is_set() else self.asked
+        self._was_told = True
+        # In another thread: the signal may have interrupted a wait() that holds the event's lock.
+        _thread.start_new_thread(event.set, ())
