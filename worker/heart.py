@@ -24,6 +24,7 @@ from worker.identity import Identity, new_id
 from worker.reporting import Reporter
 from worker.running import Running
 from worker.threads import Failed, watched
+from worker.vigil import Vigil
 
 log = get_logger(__name__)
 
@@ -46,10 +47,11 @@ Release = Callable[[Sequence[Hold]], None]
 
 @dataclass(frozen=True, slots=True)
 class Reflexes:
-    """What the heart has the worker do."""
+    """What a beat has the worker do."""
 
     end: End
     release: Release
+    vigil: Vigil
 
 
 class Heart:
@@ -139,6 +141,7 @@ class Heart:
         still = {attempt.hold for attempt in self._running.attempts()}
         self._end(attempts, lost & still, Reason.LOST)
         self._end(attempts, stopping, Reason.STOPPED)
+        self._reflexes.vigil.look(self._running.attempts(), time.monotonic())
         self._reporter.report(attempts)
         if time.monotonic() >= self._compare_at:
             self._compare()
@@ -151,6 +154,7 @@ class Heart:
     def _rise_again(self) -> None:
         """Go on under a new id: the reaper called this worker dead, and its leases are gone."""
         with self._running.between_claims(CLAIM_SECONDS) as held:
+            self._reflexes.vigil.look_at_claim(hangs=not held)
             if not held:
                 return  # the next beat finds the same
             dead, anew = self._identity.id, new_id()
@@ -167,6 +171,7 @@ class Heart:
         """Give back what the database says this worker holds and nobody here knows."""
         # While no claim is under way, what is held later was known before.
         with self._running.between_claims(CLAIM_SECONDS) as held:
+            self._reflexes.vigil.look_at_claim(hangs=not held)
             if not held:
                 return
             with transaction(self._engine) as connection:

@@ -32,6 +32,11 @@ class Slots:
                     break
             return self._free
 
+    @property
+    def free(self) -> int:
+        """How many are free at this moment."""
+        return self._free
+
     def take(self, count: int) -> None:
         """Take `count` slots, which must be free: one thread takes."""
         with self._changed:

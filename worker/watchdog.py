@@ -6,6 +6,7 @@ import time
 
 from schema.runtime.logging import get_logger
 from worker.executors.coroutine import CoroutineExecutor
+from worker.threads import Failed, watched
 
 log = get_logger(__name__)
 
@@ -19,10 +20,10 @@ EXIT_CODE = 70
 class Watchdog:
     """Pings the event loop from a thread of its own."""
 
-    def __init__(self, executor: CoroutineExecutor) -> None:
+    def __init__(self, executor: CoroutineExecutor, failed: Failed) -> None:
         self._executor = executor
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        self._thread = watched("watchdog", self._run, failed)
 
     def start(self) -> None:
         """Begin to watch."""

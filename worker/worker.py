@@ -37,6 +37,7 @@ from worker.saver import Saver
 from worker.slots import Slots
 from worker.streak import Streak
 from worker.threads import watched
+from worker.vigil import Vigil
 from worker.watchdog import Watchdog
 
 log = get_logger(__name__)
@@ -79,7 +80,8 @@ class Worker:
         who = Claimant(self._identity, queues, self._running, aging)
         pressure = Backpressure(self._completer.backlog, self._slots.total)
         self._claimer = Claimer(engine, who, self._slots, keeper.start, pressure, self._fail)
-        reflexes = Reflexes(keeper.end, self._release_unknown)
+        vigil = Vigil(self._slots, self._fail)
+        reflexes = Reflexes(keeper.end, self._release_unknown, vigil)
         self._heart = Heart(self._heart_engine, self._identity, self._running, reflexes, self._fail)
         self._executors = self._make_executors()
         self._parts = self._make_parts()
@@ -151,7 +153,7 @@ class Worker:
             memory_bytes=settings.child_memory_bytes,
         )
         made: dict[Kind, Executor] = {
-            Kind.COROUTINE: CoroutineExecutor(self._keeper),
+            Kind.COROUTINE: CoroutineExecutor(self._keeper, self._fail),
             Kind.THREAD: ThreadExecutor(self._keeper, self._fail),
             Kind.PROCESS: ProcessExecutor(self._keeper, nursery, self._fail),
         }
@@ -160,7 +162,7 @@ class Worker:
 
     def _watchdog(self) -> list[Watchdog]:
         executor = self._executors.get(Kind.COROUTINE)
-        return [Watchdog(executor)] if isinstance(executor, CoroutineExecutor) else []
+        return [Watchdog(executor, self._fail)] if isinstance(executor, CoroutineExecutor) else []
 
     def _description(self) -> WorkerDescription:
         return WorkerDescription(

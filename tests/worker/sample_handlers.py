@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -214,6 +215,20 @@ async def async_deaf(context: Context, payload: dict[str, Any]) -> None:
     while True:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(payload["seconds"])
+
+
+@handler("async.disrupt")
+async def async_disrupt(context: Context, payload: dict[str, Any]) -> None:  # noqa: ARG001
+    loop = asyncio.get_running_loop()
+    match payload["how"]:
+        case "stop":
+            loop.stop()
+        case "cancel":
+            for task in asyncio.all_tasks():
+                task.cancel()
+        case "exit":
+            loop.call_soon(sys.exit)
+    await asyncio.sleep(0.01)
 
 
 async def on_retry(context: Context, failure: Failure) -> None:

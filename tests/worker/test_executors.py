@@ -105,7 +105,7 @@ def harness(request: pytest.FixtureRequest, database_url: str) -> Iterator[Harne
     def make(keeper: Harness) -> Executor:
         match keeper.prefix:
             case "async":
-                return CoroutineExecutor(keeper)
+                return CoroutineExecutor(keeper, lambda: None)
             case "thread":
                 return ThreadExecutor(keeper, lambda: None)
             case _:
@@ -412,6 +412,17 @@ class TestProcess:
 def _small(keeper: Harness) -> Executor:
     nursery = Nursery(MODULES, most_tasks=100, memory_bytes=600 * 1024 * 1024)
     return ProcessExecutor(keeper, nursery, lambda: None)
+
+
+class TestCoroutine:
+    @pytest.mark.parametrize("how", ["stop", "cancel", "exit"])
+    def test_nothing_that_a_handler_does_ends_the_loop(self, harness: Harness, how: str) -> None:
+        if harness.prefix != "async":
+            pytest.skip("only coroutines share a loop")
+        harness.executor.submit([harness.attempt("disrupt", {"how": how}, lease=1)])
+        harness.next()
+
+        assert result(harness.run("context"))["task_id"] == 7
 
 
 class TestThread:

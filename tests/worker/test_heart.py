@@ -22,6 +22,8 @@ from worker.handlers import load
 from worker.heart import Heart, Reflexes
 from worker.identity import Identity
 from worker.running import Running
+from worker.slots import Slots
+from worker.vigil import Vigil
 
 DESCRIPTION = WorkerDescription("host", 1, "0", ["*"], ["sleep"], 10)
 
@@ -35,16 +37,23 @@ class Beating:
     def __init__(self, engine: Engine, beats_through: Engine) -> None:
         self.identity = Identity()
         self.running = running = Running()
-        reflexes = Reflexes(lambda _attempts, _reason: None, lambda _holds: None)
+        self.failures = 0
+        self.slots = Slots(2)
+        vigil = Vigil(self.slots, self.fail)
+        reflexes = Reflexes(lambda _attempts, _reason: None, lambda _holds: None, vigil)
         self.heart = Heart(beats_through, self.identity, running, reflexes, lambda: None)
         with transaction(engine) as connection:
             workers.register(connection, self.identity.id, DESCRIPTION)
         make(engine, 2)
+        now = time.monotonic()
         self.attempts = [
-            Attempt(task, load([])["sleep"], self.identity.id, time.monotonic(), 0)
+            Attempt(task, load([])["sleep"], self.identity.id, now, now + 60)
             for task in claim(engine, 2, worker_id=self.identity.id)
         ]
         running.enter(self.attempts)
+
+    def fail(self) -> None:
+        self.failures += 1
 
     def tell(self, *percents: float, stage: str = "RUNNING") -> None:
         for attempt, percent in zip(self.attempts, percents, strict=True):
@@ -132,6 +141,44 @@ def test_a_claim_that_hangs_does_not_hold_up_the_heart(beating: Beating) -> None
         took = beating.beat()
 
     assert took < PROMPT_SECONDS
+
+
+class TestVigil:
+    @pytest.fixture(autouse=True)
+    def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("worker.vigil.MOST_BEATS", 3)
+
+    def reasons(self, beating: Beating, beats: int) -> list[str]:
+        """Beat, and return why the worker was ended."""
+        with capture_logs() as log:
+            for _ in range(beats):
+                beating.beat()
+        found = [line for line in log if line["event"] == "the worker stands still: it ends"]
+        assert beating.failures == len(found)
+        return [line["reason"] for line in found]
+
+    def test_what_runs_within_its_deadline_is_left_alone(self, beating: Beating) -> None:
+        assert self.reasons(beating, 5) == []
+
+    def test_an_attempt_that_nobody_ends_ends_the_worker(self, beating: Beating) -> None:
+        beating.attempts[0].deadline = time.monotonic()
+
+        assert self.reasons(beating, 2) == []
+        assert self.reasons(beating, 2) == ["handlers were not ended at their deadline"]
+
+    def test_slots_that_never_come_free_end_the_worker(self, beating: Beating) -> None:
+        beating.slots.take(2)
+        for attempt in beating.attempts:
+            beating.running.end(attempt, unsettled=False)
+
+        assert self.reasons(beating, 3) == ["every slot is taken by a handler that cannot be ended"]
+
+    def test_a_claim_that_hangs_ends_the_worker(
+        self, beating: Beating, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("worker.heart.CLAIM_SECONDS", 0.01)
+        with beating.running.claiming:
+            assert self.reasons(beating, 3) == ["a claim does not come to its end"]
 
 
 def test_a_half_open_connection_does_not_silence_the_worker(

@@ -12,6 +12,7 @@ from worker.attempt import ENDED, Attempt, Reason
 from worker.executors.executor import END_SECONDS, Keeper
 from worker.executors.in_process import InProcessLink
 from worker.performing import perform_coroutine
+from worker.threads import Failed, watched
 
 SHORTEST_WATCH_SECONDS = 0.01
 """How much later than its deadline an attempt may be ended, so that the timer does not ring for
@@ -25,7 +26,7 @@ class CoroutineExecutor:
     stays taken until it ends.
     """
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, failed: Failed) -> None:
         self._keeper = keeper
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
@@ -33,7 +34,7 @@ class CoroutineExecutor:
         self._given_up: set[Attempt] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = math.inf
-        self._thread = threading.Thread(target=self._run_loop, name="coroutines", daemon=True)
+        self._thread = watched("coroutines", self._run_loop, failed)
 
     def start(self) -> None:
         """Start the loop."""
@@ -71,8 +72,10 @@ class CoroutineExecutor:
     def _run_loop(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             while not self._closing.is_set():
-                # A task that calls sys.exit() ends the loop, and must not.
-                with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                # sys.exit() in a task, loop.stop(), and cancelling all tasks there are end it.
+                with contextlib.suppress(
+                    SystemExit, KeyboardInterrupt, RuntimeError, asyncio.CancelledError
+                ):
                     runner.run(self._closing.wait())
 
     def _start_all(self, attempts: Sequence[Attempt]) -> None:
