@@ -9,7 +9,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schema.documents import PAYLOAD_BYTES, DocumentError, encode
-from schema.limits import ACCOUNT_LENGTH, KEY_LENGTH, NAME_LENGTH, TITLE_LENGTH
+from schema.limits import (
+    ACCOUNT_LENGTH,
+    KEY_LENGTH,
+    NAME_LENGTH,
+    SETTING_REASON_LENGTH,
+    TITLE_LENGTH,
+)
 from schema.states import STATUSES_OF, Priority
 
 DESCRIPTION_LENGTH = 16_000
@@ -110,6 +116,7 @@ Title = Annotated[
 ]
 Description = Annotated[str, Field(max_length=DESCRIPTION_LENGTH), AfterValidator(_text)]
 Reason = Annotated[str, Field(max_length=REASON_LENGTH), AfterValidator(_text)]
+DispatcherReason = Annotated[str, Field(max_length=SETTING_REASON_LENGTH), AfterValidator(_text)]
 Name = Annotated[
     str,
     Field(

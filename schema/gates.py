@@ -2,7 +2,8 @@
 
 Whoever claims holds these rows until its COMMIT: shared where there is no limit, so that claims
 do not wait for each other and a pause waits for them; exclusively where there is one, so that
-what is counted stays true. Once a pause or a stop has answered, nothing more is claimed.
+what is counted stays true. Once a pause or a stop has answered, nothing more is claimed. A queue
+that has nothing to give, or is full, is not locked at all: its limit costs others nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +13,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from schema import dispatcher
 from schema.statements import (
-    GATE_DISPATCHER,
     GATE_LIMITED,
     GATE_NAMES,
     GATE_OPEN,
-    RUNNING_IN,
+    GATE_ROOM,
+    GATE_RUNNING,
     SPEND_TOKENS,
 )
 
@@ -27,11 +29,17 @@ Choose = Callable[[Sequence[str]], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """What may be claimed at `now`: queues in order, and how many of those with a limit."""
+    """What may be claimed at `now`: queues in order, and how many of those with a limit.
+
+    `is_stopped`: nothing at all, for the dispatcher is stopped. `is_full`: some queue has work
+    and no room for more of it in progress.
+    """
 
     now: datetime
-    queues: Sequence[str]
+    queues: Sequence[str] = ()
     allowances: Mapping[str, int] = field(default_factory=dict)
+    is_stopped: bool = False
+    is_full: bool = False
 
     def allowance(self, queue: str, slots: int) -> int:
         """Return how many of a queue may be taken for so many slots."""
@@ -45,18 +53,23 @@ def enter(connection: Connection, choose: Choose) -> Gates:
     claims cannot wait for each other.
     """
     found = connection.exec_driver_sql(GATE_NAMES).all()
-    now: datetime = found[0].now
-    limited = {row.name for row in found if row.is_limited}
-    chosen = choose([row.name for row in found if row.name is not None])
-    if not chosen or not _dispatcher_runs(connection):
-        return Gates(now, ())
-    open_ = _lock(connection, GATE_OPEN, [name for name in chosen if name not in limited])
-    gated = _lock(connection, GATE_LIMITED, sorted(limited.intersection(chosen)))
+    now = found[0].now
+    not_closed = {row.name: row for row in found if row.name is not None and not row.is_closed}
+    chosen = choose(list(not_closed))
+    limited = sorted(name for name in chosen if not_closed[name].is_limited)
+    worth, is_full = _with_room(connection, limited) if limited else ([], False)
+    unlimited = [name for name in chosen if not not_closed[name].is_limited]
+    if (unlimited or worth) and not dispatcher.lets_through(connection):
+        return Gates(now, is_stopped=True)
+    open_ = _lock(connection, GATE_OPEN, unlimited)
+    gated = _lock(connection, GATE_LIMITED, worth)
+    allowances: Mapping[str, int] = {}
+    if gated:
+        now, allowances = _allowances(connection, gated)
     # One that got a limit since the names were read is left for the next claim.
     passable = {name for name, row in open_.items() if not row.is_limited}
-    allowances = {name: _allowance(connection, row) for name, row in gated.items()}
-    passable |= {name for name, allowance in allowances.items() if allowance > 0}
-    return Gates(now, [name for name in chosen if name in passable], allowances)
+    passable |= {name for name in gated if allowances.get(name, 1) > 0}
+    return Gates(now, [name for name in chosen if name in passable], allowances, is_full=is_full)
 
 
 def spend(connection: Connection, gates: Gates, taken: Mapping[str, int]) -> None:
@@ -65,24 +78,42 @@ def spend(connection: Connection, gates: Gates, taken: Mapping[str, int]) -> Non
         connection.exec_driver_sql(SPEND_TOKENS, (taken[queue], queue))
 
 
-def _dispatcher_runs(connection: Connection) -> bool:
-    return not connection.exec_driver_sql(GATE_DISPATCHER).scalar_one_or_none()
+def _with_room(connection: Connection, limited: Sequence[str]) -> tuple[Sequence[str], bool]:
+    """Return which of the queues have work and room for it, and whether others have no room."""
+    with_work = [row for row in _of(connection, GATE_ROOM, limited) if row.has_work]
+    worth = [row.name for row in with_work if not row.is_full and not row.is_spent]
+    return sorted(worth), any(row.is_full for row in with_work)
 
 
 def _lock(connection: Connection, statement: str, names: Sequence[str]) -> dict[str, Any]:
-    if not names:
-        return {}
-    marks = ",".join(["%s"] * len(names))
-    rows = connection.exec_driver_sql(statement.format(names=marks), tuple(names))
+    rows = _of(connection, statement, names) if names else ()
     return {row.name: row for row in rows if not row.is_closed}
 
 
-def _allowance(connection: Connection, row: Any) -> int:
-    """Return how many tasks of a locked queue may start now. Leases are counted, not counters."""
+def _allowances(
+    connection: Connection, gated: Mapping[str, Any]
+) -> tuple[datetime, Mapping[str, int]]:
+    """Return the time, and how many tasks of each locked queue may start.
+
+    Leases are counted, not counters. The time is read behind the locks, lest a task seem to
+    start before the one has ended whose place it takes. One that lost its limits since the names
+    were read is left out.
+    """
+    rows = _of(connection, GATE_RUNNING, list(gated))
+    allowances = {row.name: _allowance(gated[row.name], row.running) for row in rows}
+    known = {name: allowance for name, allowance in allowances.items() if allowance is not None}
+    return rows[0].now, known
+
+
+def _allowance(queue: Any, running: int) -> int | None:
     allowances = []
-    if row.max_concurrency is not None:
-        running = connection.exec_driver_sql(RUNNING_IN, (row.name,)).scalar_one()
-        allowances.append(row.max_concurrency - running)
-    if row.rate_limit is not None:
-        allowances.append(int(row.tokens))
-    return int(max(min(allowances), 0))
+    if queue.max_concurrency is not None:
+        allowances.append(queue.max_concurrency - running)
+    if queue.rate_limit is not None:
+        allowances.append(int(queue.tokens))
+    return max(min(allowances), 0) if allowances else None
+
+
+def _of(connection: Connection, statement: str, names: Sequence[str]) -> Sequence[Any]:
+    marks = ",".join(["%s"] * len(names))
+    return connection.exec_driver_sql(statement.format(names=marks), tuple(names)).all()

@@ -12,6 +12,16 @@ PROGRESS_MESSAGE_LENGTH = 500
 MOST_AT_ONCE = 1_000
 """Tasks that one request may create, or change before its answer."""
 
+SETTING_REASON_LENGTH = 500
+"""Why the dispatcher was started or stopped."""
+
+LARGEST_LIMIT = 1_000_000
+"""The largest limits of a queue: tasks in progress, starts per period."""
+
+LONGEST_PERIOD_SECONDS = 2_678_400
+LONGEST_PAUSE_SECONDS = 31_536_000
+"""Of a queue that resumes by itself."""
+
 MOST_CRASHES = 3
 """Attempts that may take their executor down before the task is failed."""
 

@@ -18,19 +18,18 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
-    not_,
     or_,
     select,
 )
 
+from schema.dispatcher import IS_RUNNING
 from schema.models.metadata import Moment
-from schema.models.queues import Queue, Setting
+from schema.models.queues import Queue
 from schema.models.tasks import CLAIM_INDEX, STATUS_INDEX, Task
 from schema.states import Priority, Status
 
 _QUEUES = Queue.__table__
 _TASKS = Task.__table__
-_SETTINGS = Setting.__table__
 
 
 def _exists(index: str, *conditions: Any) -> Exists:
@@ -62,17 +61,7 @@ _DUE = or_(
 )
 _WAITING = _exists(CLAIM_INDEX, _CLAIMABLE)
 _RUNNING = _exists(STATUS_INDEX, _TASKS.c.status == literal_column(f"'{Status.IN_PROGRESS}'"))
-_DISPATCHER_RUNS = not_(
-    exists(
-        select(literal_column("1")).where(
-            _SETTINGS.c.name == "dispatcher",
-            func.json_contains(_SETTINGS.c.value, "false", "$.is_running") == literal_column("1"),
-        )
-    )
-)
-_PASSABLE = and_(
-    func.coalesce(_QUEUES.c.max_concurrency, 1) > literal_column("0"), _DISPATCHER_RUNS
-)
+_PASSABLE = and_(func.coalesce(_QUEUES.c.max_concurrency, 1) > literal_column("0"), IS_RUNNING)
 _NOT_PAUSED = _QUEUES.c.is_paused == false()
 _OPEN = or_(_NOT_PAUSED, _QUEUES.c.resume_at <= func.utc_timestamp(6))
 _OPEN_LATER = or_(_NOT_PAUSED, _QUEUES.c.resume_at.is_not(None))

@@ -6,8 +6,10 @@ takes and nothing else.
 """
 
 from schema.limits import MOST_TAKEOVERS
+from schema.models.queues import Queue
 from schema.models.schedules import DUE_INDEX
 from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX
+from schema.states import Priority
 
 _CLAIM = f"""SELECT id, fence, title, task_type, account_id, timeout_seconds,
     current_retry_count, available_at, traceparent, checkpoint, retry_limit
@@ -132,32 +134,40 @@ FROM tasks FORCE INDEX ({CLAIM_INDEX})
 WHERE claimable = 1 AND queue = %s AND priority = %s"""
 """The moment of the foremost task of a queue and priority, or now."""
 
-_IS_CLOSED = "(is_paused AND COALESCE(resume_at > UTC_TIMESTAMP(6), 1)) AS is_closed"
-_IS_LIMITED = "(max_concurrency IS NOT NULL OR rate_limit IS NOT NULL) AS is_limited"
-
-GATE_NAMES = f"""SELECT now, name, {_IS_LIMITED}
-FROM (SELECT UTC_TIMESTAMP(6) AS now) AS clock LEFT JOIN queues ON TRUE ORDER BY name"""
-"""The time and the queues there are, without locks."""
-
-GATE_DISPATCHER = """SELECT JSON_CONTAINS(value, 'false', '$.is_running') AS is_stopped
-FROM settings WHERE name = 'dispatcher' LOCK IN SHARE MODE"""
-"""Whether the dispatcher runs, so that a stop waits for this claim."""
-
-GATE_OPEN = f"""SELECT name, {_IS_CLOSED}, {_IS_LIMITED}
-FROM queues WHERE name IN ({{names}}) LOCK IN SHARE MODE"""
-"""Queues without limits, so that a pause waits for this claim."""
+_IS_CLOSED = "(is_paused AND COALESCE(resume_at > UTC_TIMESTAMP(6), 1))"
+_IS_LIMITED = "(max_concurrency IS NOT NULL OR rate_limit IS NOT NULL)"
 
 _TOKENS = """LEAST(rate_limit, COALESCE(rate_tokens, rate_limit)
     + COALESCE(TIMESTAMPDIFF(MICROSECOND, rate_refilled_at, UTC_TIMESTAMP(6)), 0)
     / 1e6 * rate_limit / rate_period_seconds)"""
 
-GATE_LIMITED = f"""SELECT name, {_IS_CLOSED}, max_concurrency, rate_limit, {_TOKENS} AS tokens
-FROM queues WHERE name IN ({{names}}) ORDER BY name FOR UPDATE"""
+_RUNNING_IN = f"""(SELECT COUNT(*) FROM tasks FORCE INDEX ({STATUS_INDEX})
+    WHERE status = 'in_progress' AND queue = queues.name)"""
+"""Live leases of a queue, beside a row of it; what is in progress is bounded by the slots."""
+
+GATE_NAMES = f"""SELECT now, name, {_IS_CLOSED} AS is_closed, {_IS_LIMITED} AS is_limited
+FROM (SELECT UTC_TIMESTAMP(6) AS now) AS clock LEFT JOIN queues ON TRUE ORDER BY name"""
+"""The time and the queues there are, without locks."""
+
+GATE_ROOM = f"""SELECT name, EXISTS (SELECT 1 FROM tasks FORCE INDEX ({CLAIM_INDEX})
+        WHERE claimable = 1 AND queue = queues.name) AS has_work,
+    COALESCE(max_concurrency <= {_RUNNING_IN}, 0) AS is_full,
+    COALESCE({_TOKENS} < 1, 0) AS is_spent
+FROM queues FORCE INDEX (PRIMARY) WHERE name IN ({{names}})"""
+"""Which of the queues with limits are worth a lock, without locks."""
+
+GATE_OPEN = f"""SELECT name, {_IS_CLOSED} AS is_closed, {_IS_LIMITED} AS is_limited
+FROM queues FORCE INDEX (PRIMARY) WHERE name IN ({{names}}) LOCK IN SHARE MODE"""
+"""Queues without limits, so that a pause waits for this claim."""
+
+GATE_LIMITED = f"""SELECT name, {_IS_CLOSED} AS is_closed, max_concurrency, rate_limit,
+    {_TOKENS} AS tokens
+FROM queues FORCE INDEX (PRIMARY) WHERE name IN ({{names}}) ORDER BY name FOR UPDATE"""
 """Queues with limits, one claim at a time."""
 
-RUNNING_IN = f"""SELECT COUNT(*) FROM tasks FORCE INDEX ({STATUS_INDEX})
-WHERE status = 'in_progress' AND queue = %s"""
-"""Live leases of a queue; what is in progress is bounded by the slots."""
+GATE_RUNNING = f"""SELECT name, UTC_TIMESTAMP(6) AS now, {_RUNNING_IN} AS running
+FROM queues WHERE name IN ({{names}})"""
+"""Live leases of locked queues, and a time behind the end of those that are not counted."""
 
 SPEND_TOKENS = f"""UPDATE queues SET rate_tokens = {_TOKENS} - %s,
     rate_refilled_at = UTC_TIMESTAMP(6)
@@ -168,3 +178,48 @@ DUE_SCHEDULES = f"""SELECT id FROM schedules FORCE INDEX ({DUE_INDEX})
 WHERE status = 'active' AND next_execution_time <= UTC_TIMESTAMP(6)
 ORDER BY next_execution_time LIMIT %s"""
 """Ids of schedules that are due, the longest overdue first, without locks."""
+
+_DUE_SINCE = f"""COALESCE((SELECT available_at FROM tasks FORCE INDEX ({CLAIM_INDEX})
+    WHERE claimable = 1 AND queue = queues.name AND priority = '{{priority}}'
+    ORDER BY claimable, queue, priority, available_at LIMIT 1), UTC_TIMESTAMP(6))"""
+
+_QUEUE = f"""SELECT {", ".join(column.key for column in Queue.__table__.c)},
+    UTC_TIMESTAMP(6) AS now, {_RUNNING_IN} AS in_progress,
+    LEAST({", ".join(_DUE_SINCE.format(priority=each) for each in Priority)}) AS due_since,
+    (SELECT CAST(COALESCE(SUM(task_count), 0) AS SIGNED) FROM queue_counts
+        WHERE queue = queues.name AND status IN ('to_do', 'retrying')) AS depth,
+    (SELECT MAX(counted_at) FROM queue_counts) AS counted_at
+FROM queues FORCE INDEX (PRIMARY)"""
+
+QUEUE = f"{_QUEUE} WHERE name = %s"
+"""A queue and how it stands. The foremost of each priority is one entry of the claim index, if the
+whole order is named: beside a row of `queues` MySQL sorts by available_at alone."""
+
+QUEUE_PAGE = f"{_QUEUE} WHERE name > %s ORDER BY name LIMIT %s"
+"""Queues by their names: after, limit."""
+
+COUNT_EXACTLY = """SELECT queue, status, priority, COUNT(*) FROM tasks
+WHERE delete_requested_at IS NULL GROUP BY queue, status, priority"""
+"""How many tasks there are; reads every row."""
+
+COUNT_QUICKLY = f"""SELECT queue, 'to_do', priority, COUNT(*)
+FROM tasks FORCE INDEX ({CLAIM_INDEX}) WHERE claimable = 1 GROUP BY queue, priority
+UNION ALL
+SELECT queue, status, priority, COUNT(*) FROM tasks FORCE INDEX ({STATUS_INDEX})
+WHERE status IN ('in_progress', 'retrying', 'paused') AND delete_requested_at IS NULL
+GROUP BY status, queue, priority
+UNION ALL
+SELECT queue, status, NULL, COUNT(*) FROM tasks FORCE INDEX ({STATUS_INDEX})
+WHERE status IN ('done', 'failed', 'cancelled') GROUP BY status, queue"""
+"""The same by indexes: to_do has retrying in it, and what has finished no priority."""
+
+WAITS_FOR = f"""SELECT CASE
+    WHEN NOT EXISTS (SELECT 1 FROM workers WHERE status = 'alive') THEN 'worker'
+    WHEN available_at > UTC_TIMESTAMP(6) THEN 'available_at'
+    WHEN {_IS_CLOSED} THEN 'paused_queue'
+    WHEN max_concurrency <= {_RUNNING_IN} THEN 'max_concurrency'
+    WHEN {_TOKENS} < 1 THEN 'rate_limit'
+    ELSE 'turn' END
+FROM tasks LEFT JOIN queues ON queues.name = tasks.queue
+WHERE tasks.id = %s AND claimable = 1 AND delete_requested_at IS NULL"""
+"""What holds a task back that waits, beside a dispatcher that is stopped."""

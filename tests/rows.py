@@ -11,6 +11,7 @@ from schema import claims, gates, leases, tasks, verbs
 from schema.attempts import Claimed, Failed, Failure, Outcome, Settlement, Succeeded
 from schema.endings import Backoff
 from schema.new_task import NewTask
+from schema.queues import ensure
 from schema.runtime.transactions import transaction
 from schema.settling import settle
 from schema.states import Verb
@@ -96,6 +97,15 @@ def change(engine: Engine, task_id: int, assignments: str) -> None:
     """Change a row as a DBA would."""
     with transaction(engine) as connection:
         connection.exec_driver_sql(f"UPDATE tasks SET {assignments} WHERE id = {task_id}")
+
+
+def limit(engine: Engine, queue: str, **columns: Any) -> None:
+    """Set columns of a queue as a DBA would; it comes to be if it must."""
+    assignments = ", ".join(f"{name} = {value}" for name, value in columns.items())
+    with transaction(engine) as connection:
+        ensure(connection, [queue])
+        if columns:
+            connection.exec_driver_sql(f"UPDATE queues SET {assignments} WHERE name = '{queue}'")
 
 
 def row(engine: Engine, task_id: int) -> dict[str, Any]:

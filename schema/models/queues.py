@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from schema.limits import SETTING_REASON_LENGTH
 from schema.models.metadata import (
     UTC_NOW,
     Model,
@@ -114,5 +115,7 @@ class Setting(Model):
 
     name: Mapped[str] = mapped_column(Name, primary_key=True, comment="Name of the setting")
     value: Mapped[Any] = mapped_column(JSON, comment="Its value")
-    reason: Mapped[str | None] = mapped_column(String(500), comment="Why it was set so")
+    reason: Mapped[str | None] = mapped_column(
+        String(SETTING_REASON_LENGTH), comment="Why it was set so"
+    )
     updated_at: Mapped[datetime] = updated_at()

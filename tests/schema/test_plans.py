@@ -126,6 +126,14 @@ PLANS = {
         (),
         "PRIMARY",
     ),
+    "lock for a verb": (statements.LOCK_FOR_VERB.format(ids="1,2,3"), (), "PRIMARY"),
+    "verb": (
+        statements.VERB.format(
+            changes="status = 'paused'", ids="1,2,3", statuses="'to_do','retrying'"
+        ),
+        (),
+        "PRIMARY",
+    ),
     "lock held": (statements.LOCK_HELD.format(ids="1,2,3"), (), "PRIMARY"),
     "who has keys": (
         statements.KEY_HOLDERS.format(keys="%s,%s,%s"),
@@ -219,3 +227,59 @@ def test_a_sweep_locks_the_leases_that_it_expires(pooled: Engine, server: Databa
     assert expired == RUNNING
     assert read <= 4 * RUNNING
     assert locked <= 3 * RUNNING + 6
+
+
+OF_QUEUES = {
+    "open": (statements.GATE_OPEN.format(names="%s,%s"), ("a", "b")),
+    "room": (statements.GATE_ROOM.format(names="%s,%s"), ("a", "b")),
+    "limited": (statements.GATE_LIMITED.format(names="%s,%s"), ("a", "b")),
+    "running": (statements.GATE_RUNNING.format(names="%s,%s"), ("a", "b")),
+    "spend": (statements.SPEND_TOKENS, (1, "a")),
+    "one": (statements.QUEUE, ("a",)),
+    "page": (statements.QUEUE_PAGE, ("", 100)),
+    "waits for": (statements.WAITS_FOR, (1,)),
+}
+
+
+@pytest.mark.parametrize("name", OF_QUEUES)
+def test_beside_queues_tasks_are_looked_up_in_their_indexes(pooled: Engine, name: str) -> None:
+    statement, parameters = OF_QUEUES[name]
+    with rolled_back(pooled) as connection:
+        query = f"EXPLAIN FORMAT=TRADITIONAL {statement}"
+        steps = connection.exec_driver_sql(query, parameters).mappings().all()
+
+    for step in steps:
+        if step["table"] == "tasks":
+            assert step["key"] in {CLAIM_INDEX, STATUS_INDEX, "PRIMARY"}
+            assert step["type"] in {"ref", "const"}
+        elif step["table"] == "queues":
+            assert step["key"] == "PRIMARY"
+        assert "filesort" not in (step["Extra"] or "")
+        assert "temporary" not in (step["Extra"] or "")
+
+
+@pytest.mark.parametrize("name", ["open", "limited"])
+def test_a_gate_locks_the_queues_that_it_names(pooled: Engine, server: Database, name: str) -> None:
+    statement = OF_QUEUES[name][0].replace("%s,%s", "%s")
+    with rolled_back(pooled) as connection:
+        connection.exec_driver_sql(statement, ("a",)).all()
+
+        assert rows_locked(connection, server) == 1
+
+
+def test_the_quick_count_reads_indexes(pooled: Engine) -> None:
+    with rolled_back(pooled) as connection:
+        query = f"EXPLAIN FORMAT=TRADITIONAL {statements.COUNT_QUICKLY}"
+        steps = connection.exec_driver_sql(query).mappings().all()
+
+    assert [step["key"] for step in steps] == [CLAIM_INDEX, STATUS_INDEX, STATUS_INDEX]
+    for large in (steps[0], steps[2]):
+        assert "Using index" in large["Extra"]
+        assert "temporary" not in large["Extra"]
+
+
+def test_the_foremost_task_is_one_look_at_the_index(pooled: Engine) -> None:
+    with rolled_back(pooled) as connection:
+        plan = explain(connection, statements.FOREMOST, ("a", "中"))
+
+    assert plan["Extra"] == "Select tables optimized away"
