@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from reaper.batches import carry_on
 from reaper.burial import Burial
+from reaper.counting import Counting
 from reaper.firing import FIRING_SECONDS, fire
 from reaper.resuming import resume
 from reaper.stops import Stops
@@ -40,6 +41,7 @@ class Reaper:
         self._every(seconds, "resuming queues", lambda: resume(engine))
         self._every(seconds, "carrying on batches", lambda: carry_on(engine, stopping))
         self._every(min(seconds, FIRING_SECONDS), "firing schedules", lambda: fire(engine))
+        self._every(seconds, "counting tasks", Counting(engine))
 
     def run(self) -> None:
         """Run the chores until asked to stop; one under way is let finish."""

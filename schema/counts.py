@@ -1,0 +1,113 @@
+"""How many tasks there are: counted by the reaper, read by every display.
+
+`queue_counts` has a row for each queue, status and priority of which there are tasks, and one for
+each queue. There are two ways to count. The exact one reads every row. The quick one reads indexes
+only: of the tasks that have finished it knows how many there are in a queue and a status, and
+shares them out among the priorities as they were when they were last counted exactly. All other
+figures are exact in both.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from schema.inserting import insert_rows
+from schema.statements import COUNT_EXACTLY, COUNT_QUICKLY
+from schema.states import Priority, Status
+
+Key = tuple[str, str, str]
+"""A queue, a status and a priority."""
+
+_IS_KNOWN = "SELECT 1 FROM settings WHERE name = 'counts'"
+_MAKE_KNOWN = "INSERT IGNORE INTO settings (name, value) VALUES ('counts', '{}')"
+_TURN = "SELECT 1 FROM settings WHERE name = 'counts' FOR UPDATE SKIP LOCKED"
+_AGE = """SELECT TIMESTAMPDIFF(MICROSECOND, MAX(counted_at), UTC_TIMESTAMP(6)) / 1e6
+FROM queue_counts"""
+_KNOWN = "SELECT queue, status, priority, task_count FROM queue_counts"
+_QUEUES = "SELECT name FROM queues"
+_INSERT = "REPLACE INTO queue_counts (queue, status, priority, task_count, counted_at)"
+_FORGET = "DELETE FROM queue_counts WHERE counted_at <> %s"
+_TOTALS = "SELECT status, SUM(task_count), MAX(counted_at) FROM queue_counts GROUP BY status"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many tasks were in each status at a moment; at None nobody has counted yet."""
+
+    by_status: Mapping[Status, int]
+    counted_at: datetime | None
+
+
+def age_seconds(connection: Connection) -> float | None:
+    """Return how old the counts are, None when nobody has counted yet."""
+    age = connection.exec_driver_sql(_AGE).scalar_one()
+    return None if age is None else float(age)
+
+
+def take_turn(connection: Connection) -> bool:
+    """Whether it is this transaction that counts; no other may until it has ended.
+
+    The first of all only makes the row that is locked for it: others must not wait for that.
+    """
+    if connection.exec_driver_sql(_IS_KNOWN).first() is None:
+        connection.exec_driver_sql(_MAKE_KNOWN)
+        return False
+    return connection.exec_driver_sql(_TURN).first() is not None
+
+
+def count(connection: Connection, *, exactly: bool) -> None:
+    """Count all tasks and write the counts; figures that are zero now go."""
+    moment = connection.exec_driver_sql("SELECT UTC_TIMESTAMP(6)").scalar_one()
+    names = connection.exec_driver_sql(_QUEUES).scalars()
+    counts: Counter[Key] = Counter(_zeros(names))
+    counts.update(_exact(connection) if exactly else _quick(connection))
+    rows = [(*key, number, moment) for key, number in counts.items()]
+    insert_rows(connection, _INSERT, "(%s, %s, %s, %s, %s)", rows)
+    connection.exec_driver_sql(_FORGET, (moment,))
+
+
+def totals(connection: Connection) -> Totals:
+    """Return how many tasks there are in each status, over all queues, as last counted."""
+    rows = connection.exec_driver_sql(_TOTALS).all()
+    by_status = dict.fromkeys(Status, 0) | {Status(row[0]): int(row[1]) for row in rows}
+    return Totals(by_status, max((row[2] for row in rows), default=None))
+
+
+def _zeros(names: Iterable[str]) -> dict[Key, int]:
+    return {(name, str(Status.TO_DO), str(Priority.MEDIUM)): 0 for name in names}
+
+
+def _exact(connection: Connection) -> dict[Key, int]:
+    rows = connection.exec_driver_sql(COUNT_EXACTLY)
+    return {(queue, status, priority): number for queue, status, priority, number in rows}
+
+
+def _quick(connection: Connection) -> Counter[Key]:
+    known = {(row[0], row[1], row[2]): row[3] for row in connection.exec_driver_sql(_KNOWN)}
+    counts: Counter[Key] = Counter()
+    for queue, status, priority, number in connection.exec_driver_sql(COUNT_QUICKLY):
+        if priority is None:
+            keys = [(queue, status, str(each)) for each in Priority]
+            shares = share_out(number, [known.get(key, 0) for key in keys])
+            counts.update(dict(zip(keys, shares, strict=True)))
+        else:
+            counts[queue, status, priority] += number
+    retrying = [key for key in counts if key[1] == Status.RETRYING]
+    for queue, status, priority in retrying:
+        counts[queue, str(Status.TO_DO), priority] -= counts[queue, status, priority]
+    return +counts
+
+
+def share_out(total: int, shares: Sequence[int]) -> list[int]:
+    """Divide a total as `shares` are to one another; the largest takes what is left over.
+
+    Where all are zero, the one in the middle takes all.
+    """
+    whole = sum(shares)
+    largest = shares.index(max(shares)) if whole else len(shares) // 2
+    parts = [total * share // whole if whole else 0 for share in shares]
+    parts[largest] += total - sum(parts)
+    return parts
