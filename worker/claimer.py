@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from schema import claims, gates
 from schema.attempts import Claimed
 from schema.claims import ClaimShortError, ScanHints
+from schema.gates import Gates
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
 from schema.runtime.transactions import transaction
@@ -72,6 +73,9 @@ class Claimer:
         self._outage = Outage("claiming")
         self._rest_until = 0.0
         self._stopping = threading.Event()
+        self._settled = threading.Event()
+        self._wants_room = False
+        self._saw_stop = False
         self._thread = watched("claimer", self._run, failed)
 
     def start(self) -> None:
@@ -81,10 +85,15 @@ class Claimer:
     def stop(self) -> None:
         """Claim nothing more, but for a claim that is under way."""
         self._stopping.set()
+        self._settled.set()
 
     def is_working(self) -> bool:
         """Whether claims are made or one is under way; what was claimed has been handed over."""
         return self._thread.is_alive()
+
+    def note_settled(self) -> None:
+        """Claim at once if a limited queue has waited for room: what ended may have made some."""
+        self._settled.set()
 
     def rest(self, seconds: float) -> None:
         """Claim nothing for a while."""
@@ -96,8 +105,12 @@ class Claimer:
                 break
             if self._backpressure.is_on():
                 self._stopping.wait(LOOK_SECONDS)
-            elif free := self._slots.wait_for_free(SLOT_WAIT_SECONDS):
-                self._stopping.wait(self._claim(free))
+                continue
+            free = self._slots.wait_for_free(SLOT_WAIT_SECONDS)
+            self._settled.clear()
+            if free and not self._stopping.is_set():
+                seconds = self._claim(free)
+                (self._settled if self._wants_room else self._stopping).wait(seconds)
 
     def _claim(self, free: int) -> float:
         """Claim up to `free` tasks and hand them over; return the seconds to wait then."""
@@ -124,10 +137,13 @@ class Claimer:
         worker_id = self._who.identity.id
         with transaction(self._engine) as connection:
             if not claims.has_claimable(connection, self._hints):
+                self._wants_room = False
                 return None
             asked_at = time.monotonic()
             entered = gates.enter(connection, self._who.queues.ordered)
             answered_at = time.monotonic()
+            self._wants_room = entered.is_full or bool(entered.allowances)
+            self._note_dispatcher(entered)
             claimed = claims.claim(
                 connection,
                 worker_id,
@@ -136,3 +152,13 @@ class Claimer:
                 hints=self._hints,
             )
         return Batch(worker_id, claimed, asked_at, answered_at) if claimed else None
+
+    def _note_dispatcher(self, entered: Gates) -> None:
+        """Say so when something waits and the dispatcher is stopped, and when it runs again."""
+        if entered.is_stopped and not self._saw_stop:
+            log.info("dispatcher is stopped: nothing is claimed")
+        elif entered.queues and self._saw_stop:
+            log.info("dispatcher runs again")
+        else:
+            return
+        self._saw_stop = entered.is_stopped

@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import Engine
 
-from schema.attempts import Hold
+from schema.attempts import Hold, Settlement
 from schema.endings import Backoff
 from schema.leases import release_unknown
 from schema.runtime.engine import create_thread_engine
@@ -72,7 +72,7 @@ class Worker:
         )
         self._keeper = keeper = TaskKeeper(handlers, self._running, self._slots)
         self._backoff = Backoff(settings.retry_backoff_seconds, settings.retry_backoff_max_seconds)
-        self._completer = Completer(engine, self._backoff, keeper.settled, self._fail)
+        self._completer = Completer(engine, self._backoff, self._settled, self._fail)
         self._saver = Saver(engine, self._fail)
         self._callbacks = Callbacks(engine, keeper, self._fail)
         queues = QueueChoice.parse(settings.worker_queues)
@@ -177,6 +177,10 @@ class Worker:
     def _fail(self) -> None:
         self._failed.set()
         self._stopping.asked.set()
+
+    def _settled(self, batch: Sequence[Settlement], lost: Sequence[Settlement]) -> None:
+        self._keeper.settled(batch, lost)
+        self._claimer.note_settled()
 
     def _release_unknown(self, holds: Sequence[Hold]) -> None:
         """Give back leases of claims whose COMMIT was not answered."""

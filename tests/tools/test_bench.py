@@ -21,6 +21,8 @@ SMALL = {
     "backlog": "few=10 many=20 most=30 finished=5 slots=3 rounds=4",
     "snapshot": "tasks=60 slots=3",
     "pickup": "samples=3 interval_seconds=0.01 idle_seconds=0.05 idle_workers=1",
+    "gates": "slots=2 rounds=3 workers=2",
+    "limit": "tasks=12 seconds=0.02 limit=2 processes=2 slots=3",
     "memory": "first=10 later=20 slots=5",
     "idle": "seconds=0.2",
     "batches": "calls=2 tasks=10",

@@ -33,10 +33,6 @@ WHERE tasks.id > %s"""
 _AN_HOUR_AGO = "UPDATE tasks SET available_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR WHERE id = %s"
 
 
-_RESUME = """UPDATE queues SET is_paused = 0, paused_reason = NULL, paused_at = NULL
-WHERE name = %s"""
-
-
 def waiting_task(queue: str = QUEUE, task_type: str = NOOP) -> NewTask:
     """Return a task as most measures want it."""
     return NewTask(title="nothing to do", task_type=task_type, queue=queue, payload=PAYLOAD)
@@ -75,7 +71,7 @@ def pause(engine: Engine, name: str) -> None:
 def resume(engine: Engine, name: str) -> None:
     """Let a queue be claimed from."""
     with transaction(engine) as connection:
-        connection.exec_driver_sql(_RESUME, (name,))
+        queues.resume(connection, name)
 
 
 def _copy(connection: Connection, first: int, have: int, step: int) -> None:

@@ -5,15 +5,16 @@ the same however many tasks wait.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from schema import claims, gates
 from schema.attempts import Claimed, Settlement, Succeeded
 from schema.claims import ScanHints
 from schema.endings import Backoff
+from schema.gates import Gates
 from schema.runtime.transactions import transaction
 from schema.settling import settle
 from tools.bench.errors import BenchError
@@ -21,12 +22,20 @@ from tools.bench.errors import BenchError
 WORKER_ID = "bench:0:rounds"
 
 
+def through(connection: Connection) -> Gates:
+    """Enter the gates of all queues."""
+    return gates.enter(connection, lambda names: names)
+
+
 class Rounds:
     """A worker of one thread, with the hints that a worker keeps from claim to claim."""
 
-    def __init__(self, engine: Engine, slots: int) -> None:
+    def __init__(
+        self, engine: Engine, slots: int, enter: Callable[[Connection], Gates] = through
+    ) -> None:
         self._engine = engine
         self._slots = slots
+        self._enter = enter
         self._hints = ScanHints()
 
     def take(self, count: int) -> list[float]:
@@ -38,9 +47,12 @@ class Rounds:
         with transaction(self._engine) as connection:
             began = time.perf_counter()
             claims.has_claimable(connection, self._hints)
-            entered = gates.enter(connection, lambda names: names)
             claimed = claims.claim(
-                connection, WORKER_ID, gates=entered, slots=self._slots, hints=self._hints
+                connection,
+                WORKER_ID,
+                gates=self._enter(connection),
+                slots=self._slots,
+                hints=self._hints,
             )
             milliseconds = (time.perf_counter() - began) * 1e3
         if len(claimed) != self._slots:

@@ -9,7 +9,9 @@ from tools.bench.measures.backlog import Backlog
 from tools.bench.measures.batches import Batches
 from tools.bench.measures.drain import Drain
 from tools.bench.measures.functions import Functions
+from tools.bench.measures.gates import Gates
 from tools.bench.measures.idle import Idle
+from tools.bench.measures.limit import Limit
 from tools.bench.measures.memory import Memory
 from tools.bench.measures.pickup import Pickup
 from tools.bench.measures.scaling import Scaling
@@ -33,6 +35,8 @@ MEASURES: Mapping[str, Measure] = {
     "backlog": Backlog(),
     "snapshot": Snapshot(),
     "pickup": Pickup(),
+    "gates": Gates(),
+    "limit": Limit(),
     "memory": Memory(),
     "idle": Idle(),
     "batches": Batches(),
