@@ -49,6 +49,15 @@ DETAILS: Mapping[str, Sentence] = {
         "Schedule {schedule_id} was changed into one that cannot run: {reason}",
         "调度 {schedule_id} 的数据已被改动，无法运行：{reason}",
     ),
+    "queue_not_found": ("There is no queue {queue}.", "队列 {queue} 不存在。"),
+    "queue_exists": (
+        "There is a queue {queue} already: PATCH changes it.",
+        "队列 {queue} 已存在，请用 PATCH 修改。",
+    ),
+    "queue_not_empty": (
+        "Queue {queue} holds tasks; it can be deleted when they, finished ones too, are gone.",
+        "队列 {queue} 中仍有任务（包括已结束的），清空后才能删除。",
+    ),
     "method_not_allowed": (
         "This address takes {allow}, not {method}.",
         "此地址支持 {allow}，不支持 {method}。",
@@ -123,6 +132,10 @@ FAULTS: Mapping[str, Sentence] = {
     "field_is_fixed": (
         "it is set when the task is created and cannot be changed later",
         "只能在创建任务时设置，之后不能修改",
+    ),
+    "pause_is_a_verb": (
+        "POST to its address with /pause or /resume behind it changes this field",
+        "请用 POST 请求其地址后的 /pause 或 /resume 来修改",
     ),
     "object_type": ("it must be a JSON object", "必须是 JSON 对象"),
     "list_type": ("it must be an array", "必须是数组"),

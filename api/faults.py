@@ -20,6 +20,9 @@ SAME_AS: Mapping[str, str] = {
 }
 """Errors of pydantic that need no sentence of their own."""
 
+PAUSE = frozenset({"is_paused", "paused_reason", "paused_at", "resume_at"})
+"""Fields of a queue that its verbs change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -37,13 +40,16 @@ def from_pydantic(error: Mapping[str, Any], *, of_task: bool = False) -> Fault:
     """
     place, *path = error["loc"]
     code = SAME_AS.get(error["type"], error["type"])
-    if code == "extra_forbidden" and place == "body" and of_task and path[0] != "filter":
-        code = _why_forbidden(path)
+    if code == "extra_forbidden" and place == "body":
+        code = _why_forbidden(path[-1], of_task=of_task and path[0] != "filter")
     return Fault(_pointer(path), code, error.get("ctx") or {})
 
 
-def _why_forbidden(path: Sequence[Any]) -> str:
-    name = path[-1]
+def _why_forbidden(name: Any, *, of_task: bool) -> str:
+    if name in PAUSE:
+        return "pause_is_a_verb"
+    if not of_task:
+        return "extra_forbidden"
     if name == "status":
         return "status_is_not_given"
     if name in TaskCreation.model_fields:

@@ -5,10 +5,12 @@ from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
+from sqlalchemy import Connection
 
 from api.availability import unavailable
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
+from schema import dispatcher
 from schema.server import is_migrated
 from schema.version import VERSION
 
@@ -29,6 +31,12 @@ class Alive(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class Ready(Alive):
+    """Requests can be served; whether tasks are started is another matter."""
+
+    dispatcher: Literal["running", "stopped"]
+
+
 @router.get("/health")
 async def health(database: DatabaseDependency) -> Health:
     """Say how this process is, without asking the database."""
@@ -44,9 +52,14 @@ async def livez() -> Alive:
 
 
 @router.get("/readyz", responses=problems(503))
-async def readyz(database: DatabaseDependency) -> Alive:
+async def readyz(database: DatabaseDependency) -> Ready:
     """Answer 200 when requests can be served: the database is there and migrated."""
-    if not await database.read(is_migrated):
+    state = await database.read(_state)
+    if state is None:
         database.availability.suspect()
         raise unavailable("database_not_migrated")
-    return Alive()
+    return Ready(dispatcher="running" if state.is_running else "stopped")
+
+
+def _state(connection: Connection) -> dispatcher.State | None:
+    return dispatcher.state(connection) if is_migrated(connection) else None

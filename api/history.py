@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
@@ -17,6 +17,7 @@ from api.tasks import TaskId, found, no_task
 from schema import history
 from schema.models.history import TaskAttempt, TaskEvent
 from schema.states import AttemptOutcome, Stage, State, Status
+from schema.waiting import WaitsFor, waits_for
 
 router = APIRouter(
     tags=["history"], route_class=JsonRoute, generate_unique_id_function=operation_id
@@ -31,6 +32,7 @@ class TaskStatus(BaseModel):
     state: State
     stage: Stage | None
     stopping: bool
+    waits_for: WaitsFor | None = Field(description="While it waits: what holds it back")
     progress: Progress | None
     current_retry_count: int
     retry_limit: int
@@ -88,8 +90,12 @@ class Moment(BaseModel):
 )
 async def get_task_status(task_id: TaskId, database: DatabaseDependency) -> Response:
     """Return how a task stands, in few words."""
-    task = await database.read(lambda connection: found(connection, task_id))
-    shown = summary(task)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        task = summary(found(connection, task_id))
+        return task | {"waits_for": waits_for(connection, task_id)}
+
+    shown = await database.read(work)
     return _json({name: shown[name] for name in TaskStatus.model_fields})
 
 

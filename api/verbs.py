@@ -41,6 +41,9 @@ class WithReason(BaseModel):
     reason: Reason | None = None
 
 
+OptionalReason = Annotated[WithReason | None, Body()]
+
+
 class Move(WithReason):
     """Where to: by seconds (negative is sooner, into the past if need be), or to a place.
 
@@ -82,7 +85,7 @@ def _offer(verb: Verb, doing: str) -> None:
     async def act(
         task_id: TaskId,
         database: DatabaseDependency,
-        body: Annotated[WithReason | None, Body()] = None,
+        body: OptionalReason = None,
     ) -> Response:
         order = Order(verb, OPERATOR, body.reason if body else None)
         return TaskResponse(await _done(database, task_id, order))
