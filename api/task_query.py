@@ -15,10 +15,9 @@ MAX_VALUES = 50
 MAX_OFFSET = 10_000
 MAX_LIMIT = 500
 
-RowId = Annotated[int, Field(ge=1, le=MAX_ID)]
-
 T = TypeVar("T")
 Several = Annotated[list[T], Field(max_length=MAX_VALUES)]
+RowId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
 class Filters(BaseModel):
@@ -43,17 +42,23 @@ class Filters(BaseModel):
         return TaskFilter(**{name: getattr(self, name) for name in Filters.model_fields})
 
 
-class TaskQuery(Filters):
-    """Parameters of the list; each filter can be repeated and then means any of its values."""
+class Paging(BaseModel):
+    """Which part of a list, newest first."""
+
+    model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 100
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] = 0
     before_id: RowId | None = Field(
-        None, description="Only older tasks than this one: what a `next` link uses"
+        None, description="Only older ones than this: what a `next` link uses"
     )
     include_total: bool = Field(
-        default=False, description="Count the matching tasks, up to 10,000, as X-Total-Count"
+        default=False, description="Count what matches, up to 10,000, as X-Total-Count"
     )
+
+
+class TaskQuery(Paging, Filters):
+    """Parameters of the list; each filter can be repeated and then means any of its values."""
 
 
 _SINGLE = [

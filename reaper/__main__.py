@@ -9,7 +9,7 @@ from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import SettingsError, settings
 from schema.runtime.stopping import Stopping
 
-CONNECTIONS = 4
+CONNECTIONS = 6
 
 
 def main() -> int:
