@@ -1,6 +1,8 @@
 """Endings: what each outcome of an attempt writes to its task and to its attempts row."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, assert_never
 
 from schema.attempts import (
@@ -174,10 +176,16 @@ def attempt_row(item: Settlement) -> Written:
     texts = [*_recorded(failure_of(item.outcome)), _result_of(item.outcome)]
     marks = ",".join(["NULL" if text is None else "%s" for text in texts])
     values = (
-        f"({item.task_id},{item.fence},{item.attempt},%s,'{item.available_at}',"
-        f"'{item.started_at}','{item.ended_at}','{outcome_word(item.outcome)}',{marks})"
+        f"({item.task_id},{item.fence},{item.attempt},%s,'{_shared(item.available_at)}',"
+        f"'{_shared(item.started_at)}','{item.ended_at}','{outcome_word(item.outcome)}',{marks})"
     )
     return values, (item.worker_id, *[text for text in texts if text is not None])
+
+
+@lru_cache
+def _shared(moment: datetime) -> str:
+    """Return the text of a moment that the rows of one claim, or of one INSERT, have in common."""
+    return str(moment)
 
 
 def _result_of(outcome: Outcome) -> str | None:

@@ -29,7 +29,7 @@ class Narrator:
     def tell(self, attempt: Attempt, outcome: Outcome, seconds: float) -> None:
         """Write the line of an attempt that ran for `seconds`."""
         more: dict[str, object] = {}
-        say = log.info
+        is_bad = False
         if isinstance(outcome, Succeeded):
             if not self._may_tell():
                 return
@@ -40,9 +40,10 @@ class Narrator:
                 "error_class": outcome.failure.error_class,
                 "error": outcome.failure.message[:300],
             }
-            if outcome.outcome != AttemptOutcome.CANCELLED and is_last(attempt.claimed, outcome):
-                say = log.warning
+            is_stopped = outcome.outcome == AttemptOutcome.CANCELLED
+            is_bad = not is_stopped and is_last(attempt.claimed, outcome)
         task = attempt.claimed
+        say = log.warning if is_bad else log.info
         say(
             "attempt ended",
             task_id=task.id,
