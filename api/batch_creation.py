@@ -121,7 +121,8 @@ def _check(item: Any) -> TaskCreation | Invalid:
         return TaskCreation.model_validate(item)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return Invalid([from_pydantic({**each, "loc": ("body", *each["loc"])}) for each in details])
+        faults = [{**each, "loc": ("body", *each["loc"])} for each in details]
+        return Invalid([from_pydantic(fault, of_task=True) for fault in faults])
 
 
 def _require_all(checked: Sequence[TaskCreation | Invalid]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schema.documents import PAYLOAD_BYTES, encode
 from schema.limits import TITLE_LENGTH
 from schema.new_task import NewTask
 from schema.task_fields import TaskCreation
@@ -46,7 +45,7 @@ def unknown_placeholders(title: str) -> list[str]:
 def task_of(row: Mapping[str, Any], *, round_num: int, due: datetime) -> NewTask:
     """Return the task of one run of a schedule: a row of `schedules`, its round, when it is due.
 
-    Raises TemplateError when the row holds what no task may have, DocumentError for its payload.
+    Raises TemplateError when the row holds what no task may have.
     """
     try:
         title = _title(row, round_num, due)
@@ -56,7 +55,6 @@ def task_of(row: Mapping[str, Any], *, round_num: int, due: datetime) -> NewTask
         raise TemplateError("; ".join(faults)) from None
     except KeyError as error:
         raise TemplateError(f"title: there is no placeholder {error}") from None
-    encode(row["payload"], max_bytes=PAYLOAD_BYTES)
     return replace(creation.task(), schedule_id=row.get("id"))
 
 

@@ -65,6 +65,13 @@ def test_all_or_none_are_created(client: TestClient, engine: Engine) -> None:
     assert titles(engine) == []
 
 
+def test_a_field_that_the_system_sets_is_told_why(client: TestClient) -> None:
+    told = faults(post(client, {"title": "a", "status": "done", "fence": 5}))
+
+    assert "the system moves" in told["/tasks/0/status"]
+    assert "the system sets" in told["/tasks/0/fence"]
+
+
 def test_a_key_that_is_taken_refuses_all_and_is_told(client: TestClient, engine: Engine) -> None:
     first = create(client, unique_key="k", title="first")
 

@@ -129,6 +129,14 @@ class TestFilter:
 
         assert [each["id"] for each in report["failed"]] == ids[::-1]
 
+    def test_the_tasks_of_a_schedule_can_be_meant(self, client: TestClient, engine: Engine) -> None:
+        (mine, _) = [*make(engine, schedule_id=5), *make(engine, schedule_id=6)]
+
+        report = post(client, Verb.STOP, filter={"schedule_id": 5}).json()
+
+        assert (report["requested"], report["succeeded"]) == (1, 1)
+        assert row(engine, mine)["status"] == "cancelled"
+
     def test_a_filter_that_nothing_matches_does_nothing(self, client: TestClient) -> None:
         report = post(client, Verb.STOP, filter={"queue": "none"}).json()
 
