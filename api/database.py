@@ -31,10 +31,13 @@ T = TypeVar("T")
 DEADLINE_SECONDS = 4.0
 """No request waits longer for the database, its repetitions included."""
 
+SECOND_CHANCE_SECONDS = 0.3
+"""When a limit is cancelled once more: `asyncio.wait_for`, which asyncmy connects by, can lose a
+cancellation before Python 3.12 (bpo-37658), and the request would wait for its row's lock."""
+
 FIRST_LOOK_SECONDS = 2.0
 
 _AGAIN = AsyncRetrying(
-    retry=retry_if_exception(is_transient),
     stop=stop_after_attempt(4),
     wait=wait_random_exponential(multiplier=0.02, max=0.5),
     reraise=True,
@@ -82,17 +85,18 @@ class Database:
         self, engine: AsyncEngine, work: Callable[[Connection], T], when_late: Callable[[], str]
     ) -> T:
         self.availability.require()
+        limit = asyncio.timeout(DEADLINE_SECONDS)
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                return await _repeated(engine, work)
-        except TimeoutError:
-            self.availability.suspect()
-            raise unavailable(when_late()) from None
+            async with asyncio.timeout(DEADLINE_SECONDS + SECOND_CHANCE_SECONDS), limit:
+                return await _repeated(engine, work, limit)
         except CommitUnknownError:
             self.availability.suspect()
             raise unavailable("outcome_unknown") from None
         except (SQLAlchemyError, OSError) as error:
-            raise self._refusal(error) from error
+            if not limit.expired():
+                raise self._refusal(error) from error
+            self.availability.suspect()
+            raise unavailable(when_late()) from None
 
     def _refusal(self, error: Exception) -> Exception:
         code = error_code(error)
@@ -130,13 +134,19 @@ async def open_database(address: DatabaseAddress) -> AsyncIterator[Database]:
             await engine.dispose()
 
 
-async def _repeated(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+async def _repeated(
+    engine: AsyncEngine, work: Callable[[Connection], T], limit: asyncio.Timeout
+) -> T:
+    def is_worth_it(error: BaseException) -> bool:
+        # A cancelled handshake can end in an error like any other.
+        return is_transient(error) and not limit.expired()
+
     try:
         return await _once(engine, work)  # nearly always enough, and tenacity is not free
     except (SQLAlchemyError, OSError) as error:
-        if not is_transient(error):
+        if not is_worth_it(error):
             raise
-    return await _AGAIN.copy()(_once, engine, work)
+    return await _AGAIN.copy(retry=retry_if_exception(is_worth_it))(_once, engine, work)
 
 
 async def _once(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:

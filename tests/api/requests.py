@@ -27,7 +27,7 @@ def problem(response: Response, status: int, code: str) -> dict[str, Any]:
     assert response.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = response.json()
     assert {"type", "title", "status", "detail", "instance", "code"} <= document.keys()
-    assert (document["status"], document["code"]) == (status, code)
+    assert (document["status"], document["code"]) == (status, code), document
     for leak in ("Traceback", "SELECT ", "INSERT ", "sqlalchemy", "pymysql", "asyncmy"):
         assert leak not in response.text
     return document
