@@ -14,6 +14,7 @@ from schema.runtime.settings import SettingsError, settings
 from schema.runtime.stopping import Stopping
 from worker import checking, handlers, reloading
 from worker.draining import end_what_hangs
+from worker.executors.children import clean_up
 from worker.finishing import Part
 from worker.handlers import HandlerError
 from worker.options import Mode, mode_of
@@ -99,6 +100,7 @@ def _listen() -> Stopping:
 
 if __name__ == "__main__":
     exit_code = main(sys.argv[1:])
+    clean_up()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)  # a thread that a handler left behind would hold up the interpreter

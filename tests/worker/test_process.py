@@ -137,6 +137,22 @@ def _alive(pid: int) -> bool:
         return False
 
 
+def test_nothing_is_left_in_the_folder_for_temporary_files(
+    engine: Engine, start: Start, tmp_path: Path
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    (task_id,) = make(engine, task_type="def.context")
+    worker = started(start, TMPDIR=str(folder))
+    wait_for_status(engine, task_id, "done")
+    while_it_ran = list(folder.iterdir())
+
+    assert worker.stop() == 0
+
+    assert while_it_ran
+    assert list(folder.iterdir()) == []
+
+
 class TestDrain:
     def test_what_runs_may_end(self, engine: Engine, start: Start, marks: Path) -> None:
         (task_id,) = make(engine, **sleeper(marks, 0.5))

@@ -3,10 +3,11 @@
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
@@ -97,6 +98,11 @@ class Nursery:
     def is_spent(self, child: Child) -> bool:
         """Whether a child has served enough."""
         return child.served >= self._most_tasks
+
+
+def clean_up() -> None:
+    """Remove the folder of the fork server's socket, as the interpreter would at its end."""
+    shutil.rmtree(util.get_temp_dir(), ignore_errors=True)
 
 
 def crashed(exit_code: int | None) -> Outcome:
