@@ -21,7 +21,7 @@ log = get_logger(__name__)
 
 LOOK_SECONDS = 0.05
 
-AFTER_GRACE_SECONDS = 4.0
+AFTER_GRACE_SECONDS = 3.5
 """What it may take, after the grace, to end handlers, write their ends and leave."""
 
 RELEASE_SECONDS = 2 * END_SECONDS
@@ -33,9 +33,10 @@ LEAVE_SECONDS = 0.7
 CLOSE_SECONDS = 1.0
 """What each of the parts that write nothing more has to close."""
 
-HANG_SECONDS = 0.5
+HANG_SECONDS = 1.0
 """How much later a worker that hangs in its drain is ended."""
 
+SAY_SECONDS = 0.3
 HANGS = "the worker hangs: it ends with all that it holds"
 EXIT_CODE = 1
 
@@ -127,7 +128,7 @@ def end_what_hangs(stopping: Stopping, grace_seconds: float) -> None:
         # Whoever hangs may do so in the log.
         says = threading.Thread(target=log.error, args=(HANGS,), daemon=True)
         says.start()
-        says.join(HANG_SECONDS)
+        says.join(SAY_SECONDS)
         os._exit(EXIT_CODE)
 
     threading.Thread(target=wait, name="last resort", daemon=True).start()

@@ -256,6 +256,17 @@ def stubborn(context: Context, payload: dict[str, Any]) -> None:
     time.sleep(30)
 
 
+@handler("def.insist")
+def insist(context: Context, payload: dict[str, Any]) -> None:
+    """Save again when the first save was interrupted."""
+    try:
+        context.save(1)
+    except HandlerEnded:
+        context.save(2)
+        leave_mark(payload, "saved")
+        raise
+
+
 @handler("def.leave_behind")
 def leave_behind(context: Context, payload: dict[str, Any]) -> None:
     """Leave a thread behind, which writes when another attempt runs."""

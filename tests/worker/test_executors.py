@@ -377,6 +377,31 @@ class TestProcess:
         assert following.progress is not None
         assert following.progress.percent == 1
 
+    def test_an_answer_to_an_interrupted_save_is_not_taken_for_another(
+        self, process: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        marks = tmp_path / "marks"
+        asked: list[Future[None]] = []
+
+        def keep_waiting(_hold: Hold, _checkpoint: str) -> "Future[None]":
+            asked.append(Future())
+            return asked[-1]
+
+        monkeypatch.setattr(process, "save", keep_waiting)
+        attempt = process.attempt("insist", {"marks": str(marks)})
+        process.executor.submit([attempt])
+        wait_for(lambda: len(asked) == 1)
+        attempt.reason = Reason.RELEASED
+        process.executor.end([attempt])
+        wait_for(lambda: len(asked) == 2)
+        assert not marks.exists()
+
+        for each in asked:
+            each.set_result(None)
+
+        assert process.next() == Released()
+        assert _text(marks) == "saved\n"
+
     def test_a_child_that_is_frozen_in_a_message_holds_up_no_other(self, process: Harness) -> None:
         frozen = process.attempt("freeze", lease=2)
         process.executor.submit([frozen])

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import select
 import signal
 import socket
 import threading
@@ -105,7 +104,7 @@ class Line:
     def _answer(self, number: int) -> Saved:
         """Wait for the answer to a Save; HandlerEnded may come while nothing is there yet."""
         while True:
-            select.select([self._wire.end], [], [])
+            self._wire.wait()
             with self._whole():
                 answer = self._wire.receive()
             if isinstance(answer, Saved) and answer.number == number:
@@ -162,6 +161,7 @@ def serve(
     Ends when the other end is gone. The child leads a process group, so that what it starts
     ends with it. `memory_bytes` limits its address space.
     """
+    end.settimeout(None)  # whatever a module of handlers made the default
     os.setpgid(0, 0)
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -174,7 +174,7 @@ def serve(
     while True:
         try:
             claimed = line.receive()
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
         if isinstance(claimed, Claimed):
             line.perform(registry[claimed.task_type], claimed)

@@ -1,6 +1,7 @@
 """Messages over a socket, each pickled behind its length."""
 
 import pickle
+import select
 import socket
 import struct
 from collections.abc import Iterator
@@ -28,6 +29,11 @@ class Wire:
             for message in self._complete():
                 return message
             self._read()
+
+    def wait(self) -> None:
+        """Wait until there is something to receive, or the other end is gone."""
+        if not self._has_message():
+            select.select([self.end], [], [])
 
     def put(self, message: Any) -> bool:
         """Send a message as far as it goes at once; whether that was all of it.
@@ -64,12 +70,18 @@ class Wire:
             raise EOFError
         self._incoming += chunk
 
+    def _has_message(self) -> bool:
+        return len(self._incoming) >= max(self._next_end(), _LENGTH.size)
+
+    def _next_end(self) -> int:
+        """Return where the next message ends; 0 when that is not known yet."""
+        if len(self._incoming) < _LENGTH.size:
+            return 0
+        return _LENGTH.size + int(_LENGTH.unpack_from(self._incoming)[0])
+
     def _complete(self) -> Iterator[Any]:
-        while len(self._incoming) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._incoming)
-            end = _LENGTH.size + length
-            if len(self._incoming) < end:
-                return
+        while self._has_message():
+            end = self._next_end()
             message = pickle.loads(self._incoming[_LENGTH.size : end])  # noqa: S301  # our child's
             del self._incoming[:end]
             yield message
