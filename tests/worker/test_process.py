@@ -98,7 +98,7 @@ def test_a_task_of_an_unknown_type_is_given_back_and_says_why(engine: Engine, st
 def test_the_task_of_a_killed_worker_runs_again_on_another(
     engine: Engine, start: Start, marks: Path
 ) -> None:
-    (task_id,) = make(engine, timeout_seconds=1, **sleeper(marks, 0.9))
+    (task_id,) = make(engine, timeout_seconds=1, **sleeper(marks, 0.4))
     first = started(start)
     wait_for(marks.read_text)
     first.kill()
