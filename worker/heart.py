@@ -102,7 +102,8 @@ class Heart:
         try:
             run(self._engine, partial(move, worker_id=self._identity.id))
         except Exception as error:  # noqa: BLE001  # the reaper will find out
-            log.warning("the database was not told", move=move.__name__, error=str(error)[:300])
+            words = str(getattr(error, "orig", None) or error)[:300]
+            log.warning("the database was not told", move=move.__name__, error=words)
 
     def _run(self) -> None:
         move: Move | None = None
