@@ -1,0 +1,97 @@
+"""A client of Rowlease.
+
+from rowlease import Client
+
+with Client() as client:
+    task = client.tasks.create(title="hello")
+    print(client.tasks.wait(task.id).status)
+"""
+
+from rowlease.batches import Batch, BatchReport, FailedMove, PartialCreation, RefusedTask
+from rowlease.client import AsyncClient, Client
+from rowlease.dispatcher import DispatcherStatus, RunningTask
+from rowlease.errors import (
+    ApiError,
+    Conflict,
+    ConnectionFailed,
+    Fault,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    RowleaseError,
+    SettingsError,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    UnexpectedAnswer,
+    WaitTimeout,
+)
+from rowlease.queues import NewQueue, Queue, QueueChanges
+from rowlease.schedules import (
+    NewSchedule,
+    ReorderedSchedule,
+    Schedule,
+    ScheduleChanges,
+    ScheduleSummary,
+)
+from rowlease.task_fields import NewTask, TaskChanges, TaskFilter
+from rowlease.task_records import (
+    Attempt,
+    Event,
+    Moment,
+    Progress,
+    ReorderedTask,
+    Task,
+    TaskStatus,
+    TaskSummary,
+)
+from rowlease.workers import HeldTask, Worker
+
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "Attempt",
+    "Batch",
+    "BatchReport",
+    "Client",
+    "Conflict",
+    "ConnectionFailed",
+    "DispatcherStatus",
+    "Event",
+    "FailedMove",
+    "Fault",
+    "Forbidden",
+    "HeldTask",
+    "Invalid",
+    "Moment",
+    "NewQueue",
+    "NewSchedule",
+    "NewTask",
+    "NotFound",
+    "PartialCreation",
+    "PreconditionFailed",
+    "Progress",
+    "Queue",
+    "QueueChanges",
+    "RefusedTask",
+    "ReorderedSchedule",
+    "ReorderedTask",
+    "RowleaseError",
+    "RunningTask",
+    "Schedule",
+    "ScheduleChanges",
+    "ScheduleSummary",
+    "SettingsError",
+    "Task",
+    "TaskChanges",
+    "TaskFilter",
+    "TaskStatus",
+    "TaskSummary",
+    "TooManyRequests",
+    "Unauthorized",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "WaitTimeout",
+    "Worker",
+]
