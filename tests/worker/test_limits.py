@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from schema import dispatcher, tasks
+from schema import dispatcher, leases, tasks
 from schema.new_task import NewTask
 from schema.runtime.transactions import transaction
 from tests.processes import Running, Start
-from tests.rows import attempts, limit, make, row, rows
+from tests.rows import AT_ONCE, attempts, limit, make, row, rows
 from tests.waiting import wait_for
 from tests.worker.command import HANDLERS
 from tools.bench.measures.limit import most_at_once
@@ -43,7 +43,7 @@ def start_workers(start: Start, count: int, **environment: str) -> list[Running]
 
 
 def unfinished(engine: Engine) -> list[dict[str, Any]]:
-    return rows(engine, "SELECT id FROM tasks WHERE status <> 'done' LIMIT 1")
+    return rows(engine, "SELECT id FROM tasks WHERE status <> 'done' LIMIT 2")
 
 
 def at_once(engine: Engine) -> int:
@@ -53,18 +53,17 @@ def at_once(engine: Engine) -> int:
 
 def test_four_workers_of_16_slots_never_exceed_a_limit_of_5(engine: Engine, start: Start) -> None:
     limit(engine, "q", max_concurrency=5)
-    naps(engine, 200)
+    naps(engine, 120)
 
     start_workers(start, 4)
 
-    wait_for(lambda: not unfinished(engine))
+    wait_for(lambda: not unfinished(engine), seconds=60)
     assert at_once(engine) == 5
 
 
 def test_a_limit_holds_through_deaths_and_restarts(engine: Engine, start: Start) -> None:
     limit(engine, "q", max_concurrency=3)
     (held,) = naps(engine, 1, 600)
-    start("reaper", REAPER_INTERVAL_SECONDS="0.1", WORKER_DEAD_SECONDS="3")
     (doomed,) = start_workers(start, 1)
     wait_for(lambda: row(engine, held)["status"] == "in_progress")
     naps(engine, 60)
@@ -73,11 +72,17 @@ def test_a_limit_holds_through_deaths_and_restarts(engine: Engine, start: Start)
     doomed.kill()
     assert restarted.stop() == 0
     start_workers(start, 1)
+    wait_for(lambda: unfinished(engine) == [{"id": held}])
     with transaction(engine) as connection:
         tasks.edit(connection, held, {"payload": {"seconds": 0}})
         tasks.create(connection, [NewTask(title="more", queue="q")] * 20)
+        connection.exec_driver_sql(
+            "UPDATE workers SET status = 'dead', ended_at = UTC_TIMESTAMP(6)"
+            f" WHERE pid = {doomed.pid}"
+        )
+        leases.expire(connection, leases.orphaned(connection, 10), AT_ONCE)
 
-    wait_for(lambda: not unfinished(engine))
+    wait_for(lambda: not unfinished(engine), seconds=60)
     assert at_once(engine) == 3
     outcomes = [each["outcome"] for each in attempts(engine, held)]
     assert outcomes == ["lost", "succeeded"]
@@ -91,7 +96,7 @@ def test_a_limit_of_one_is_first_come_first_served_over_all_workers(
 
     start_workers(start, 3)
 
-    wait_for(lambda: not unfinished(engine))
+    wait_for(lambda: not unfinished(engine), seconds=60)
     order = rows(engine, "SELECT task_id FROM task_attempts ORDER BY started_at")
     assert [each["task_id"] for each in order] == ids
     assert at_once(engine) == 1
@@ -119,6 +124,6 @@ def test_a_worker_says_that_the_dispatcher_is_stopped(engine: Engine, start: Sta
     switch(engine, is_running=True)
 
     worker.wait_for_event("dispatcher runs again")
-    wait_for(lambda: not unfinished(engine))
+    wait_for(lambda: not unfinished(engine), seconds=60)
     lines = [line["event"] for line in worker.log() if "dispatcher" in line["event"]]
     assert len(lines) == 2
