@@ -58,6 +58,12 @@ DETAILS: Mapping[str, Sentence] = {
         "Queue {queue} holds tasks; it can be deleted when they, finished ones too, are gone.",
         "队列 {queue} 中仍有任务（包括已结束的），清空后才能删除。",
     ),
+    "tag_not_found": ("There is no tag {tag}.", "标签 {tag} 不存在。"),
+    "tag_exists": ("There is a tag {tag} already.", "标签 {tag} 已存在。"),
+    "tag_large": (
+        "So many tasks have the tag {tag} that it is only partly deleted: send the request again.",
+        "使用标签 {tag} 的任务过多，目前只删除了一部分，请重新发送请求。",
+    ),
     "method_not_allowed": (
         "This address takes {allow}, not {method}.",
         "此地址支持 {allow}，不支持 {method}。",

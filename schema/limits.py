@@ -30,3 +30,6 @@ MOST_TAKEOVERS = 10
 
 MOST_SNOOZES = 1_000
 """Times that a handler may put a task off before it is failed."""
+
+COUNT_LIMIT = 10_000
+"""A total is counted up to here: counting a million rows takes seconds."""

@@ -17,12 +17,10 @@ from sqlalchemy import (
 )
 
 from schema.documents import decode
+from schema.limits import COUNT_LIMIT
 from schema.models.history import TaskAttempt
 from schema.models.tasks import Tag, Task, TaskPayload, TaskTag
 from schema.states import STATUSES_OF, Stage, State, Status
-
-COUNT_LIMIT = 10_000
-"""An exact total is counted up to here: counting a million rows takes seconds."""
 
 # Tables, not models: a statement on models is prepared anew by the ORM at each execution.
 _TASKS = Task.__table__

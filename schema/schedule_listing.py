@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from schema.listing import COUNT_LIMIT
+from schema.limits import COUNT_LIMIT
 from schema.models.schedules import Schedule
 from schema.schedule_errors import ScheduleMissingError
 from schema.schedules import ScheduleRow, ran_last, recurrence_of

@@ -8,7 +8,7 @@ takes and nothing else.
 from schema.limits import MOST_TAKEOVERS
 from schema.models.queues import Queue
 from schema.models.schedules import DUE_INDEX
-from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX
+from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX, TAG_INDEX
 from schema.states import Priority
 
 _CLAIM = f"""SELECT id, fence, title, task_type, account_id, timeout_seconds,
@@ -133,6 +133,17 @@ FOREMOST = f"""SELECT LEAST(COALESCE(MIN(available_at), UTC_TIMESTAMP(6)), UTC_T
 FROM tasks FORCE INDEX ({CLAIM_INDEX})
 WHERE claimable = 1 AND queue = %s AND priority = %s"""
 """The moment of the foremost task of a queue and priority, or now."""
+
+TAGGED = f"""SELECT task_id FROM task_tags FORCE INDEX ({TAG_INDEX})
+WHERE tag_id = %s AND task_id > %s ORDER BY task_id LIMIT %s"""
+"""Ids of the tasks that have a tag, from behind one: tag, id, limit."""
+
+TOUCH = """UPDATE tasks FORCE INDEX (PRIMARY) SET version = version + 1 WHERE id IN ({ids})"""
+"""Give tasks a new version, for what was changed beside their rows."""
+
+TAG_COUNT = f"""(SELECT %s AS id, COUNT(*) AS tasks FROM (SELECT 1
+    FROM task_tags FORCE INDEX ({TAG_INDEX}) WHERE tag_id = %s LIMIT %s) AS some)"""
+"""How many tasks have a tag, up to a limit; joined by UNION ALL: tag, tag, limit."""
 
 _IS_CLOSED = "(is_paused AND COALESCE(resume_at > UTC_TIMESTAMP(6), 1))"
 _IS_LIMITED = "(max_concurrency IS NOT NULL OR rate_limit IS NOT NULL)"

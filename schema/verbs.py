@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from schema import tasks, unique_keys
+from schema import tags, tasks, unique_keys
 from schema.inserting import insert_rows
 from schema.runtime.errors import is_duplicate_key
 from schema.statements import FOREMOST, LOCK_FOR_VERB, VERB
@@ -214,6 +214,7 @@ def _write(connection: Connection, order: Order, taken: Sequence[Result]) -> Non
         case Verb.DELETE:
             running, others = _apart(taken)
             _update(connection, HIDE, running)
+            tags.detach(connection, [each.task_id for each in running])
             tasks.erase(connection, [each.task_id for each in others])
         case Verb.PAUSE:
             _update(connection, PAUSE, taken)

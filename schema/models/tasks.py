@@ -39,6 +39,7 @@ from schema.states import Priority, Stage, Status
 CLAIM_INDEX = "ix_tasks_claim"
 STATUS_INDEX = "ix_tasks_status_queue_id"
 KEY_INDEX = "uq_tasks_live_unique_key"
+TAG_INDEX = "ix_task_tags_tag_id_task_id"
 
 CLAIMABLE = "CASE WHEN status IN ('to_do', 'retrying') THEN 1 END"
 LIVE_UNIQUE_KEY = (
@@ -248,7 +249,7 @@ class TaskTag(Model):
 
     __tablename__ = "task_tags"
     __table_args__ = (
-        Index(None, "tag_id", "task_id"),
+        Index(TAG_INDEX, "tag_id", "task_id"),
         table_options("Which task has which tag"),
     )
 
