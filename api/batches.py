@@ -19,7 +19,7 @@ from api.languages import Language, requested
 from api.paths import prefix
 from api.problems import Problem, document
 from api.task_json import OPTIONS
-from api.task_query import Filters
+from api.task_query import SEVERAL, Filters
 from api.verbs import WithReason, refusal
 from schema import batches, listing
 from schema.batches import BatchRow, Report
@@ -58,7 +58,7 @@ class Matching(Filters):
         single = {
             name: [value]
             for name, value in given.items()
-            if name != "tag_match" and isinstance(value, str | int)
+            if name in SEVERAL and isinstance(value, str | int)
         }
         return given | single
 

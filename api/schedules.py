@@ -21,6 +21,7 @@ from api.task_query import TaskQuery, refuse_given, refuse_repeated
 from api.tasks import LISTED, paging_headers, task_page
 from schema import schedule_listing, schedules
 from schema.fields import MAX_ID
+from schema.listing import Place
 from schema.schedule_fields import ScheduleChange, ScheduleCreation, changed_columns
 from schema.schedule_listing import ScheduleFilter
 from schema.schedules import ScheduleRow
@@ -157,7 +158,8 @@ async def schedule_page(
         return page, schedule_listing.count(connection, wanted) if query.include_total else None
 
     page, total = await database.read(work)
-    return SchedulesResponse(page, paging_headers(page, query.limit, total, request))
+    more = Place(page[-1]["id"]) if len(page) == query.limit else None
+    return SchedulesResponse(page, paging_headers(request, total, more))
 
 
 async def _found(database: Database, schedule_id: int) -> ScheduleRow:

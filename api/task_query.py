@@ -7,8 +7,18 @@ from starlette.datastructures import QueryParams
 
 from api.faults import Fault
 from api.problems import Invalid
-from schema.fields import MAX_ID, AccountId, Name, PriorityName, StateWord, Tag
-from schema.listing import TaskFilter
+from schema.fields import (
+    MAX_ID,
+    AccountId,
+    ErrorClass,
+    Moment,
+    Name,
+    PriorityName,
+    StateWord,
+    Tag,
+    Title,
+)
+from schema.filters import TaskFilter
 from schema.states import Status
 
 MAX_VALUES = 50
@@ -36,6 +46,16 @@ class Filters(BaseModel):
     task_type: Several[Name] = []
     account_id: Several[AccountId] = []
     schedule_id: Several[RowId] = []
+    batch_id: Several[RowId] = []
+    error_class: Several[ErrorClass] = Field([], description="Class of the last error")
+    q: Title | None = Field(
+        None, description="In digits the task with that number, else what the title begins with"
+    )
+    created_after: Moment | None = Field(None, description="Created at this time or later")
+    created_before: Moment | None = Field(None, description="Created before this time")
+    overdue: bool | None = Field(
+        None, description="Whether its due_date has passed and it is not finished"
+    )
 
     def filter(self) -> TaskFilter:
         """Return which tasks are meant."""
@@ -61,16 +81,16 @@ class TaskQuery(Paging, Filters):
     """Parameters of the list; each filter can be repeated and then means any of its values."""
 
 
-_SINGLE = [
-    name
-    for name, field in TaskQuery.model_fields.items()
-    if get_origin(field.annotation) is not list
-]
+SEVERAL = frozenset(
+    name for name, field in TaskQuery.model_fields.items() if get_origin(field.annotation) is list
+)
+"""Parameters that take several values."""
 
 
 def refuse_repeated(parameters: QueryParams) -> None:
     """Raise Invalid where a parameter that takes one value is given twice."""
-    repeated = [name for name in _SINGLE if len(parameters.getlist(name)) > 1]
+    single = [name for name in TaskQuery.model_fields if name not in SEVERAL]
+    repeated = [name for name in single if len(parameters.getlist(name)) > 1]
     if repeated:
         raise Invalid([Fault(f"/{name}", "given_twice") for name in repeated])
 

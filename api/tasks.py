@@ -1,6 +1,5 @@
 """The routes of tasks."""
 
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -18,7 +17,8 @@ from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import TaskQuery, refuse_repeated
 from schema import listing, tasks, verbs
 from schema.fields import MAX_ID
-from schema.listing import TaskFilter, TaskRow
+from schema.filters import TaskFilter
+from schema.listing import Page, Place, TaskRow
 from schema.states import Actor, Verb
 from schema.task_fields import TaskChanges, TaskCreation
 from schema.tasks import Placed
@@ -124,7 +124,7 @@ async def task_page(
     """Return a page of a list of tasks: `wanted` is what `query` asks for, or less."""
     refuse_repeated(request.query_params)
 
-    def work(connection: Connection) -> tuple[list[TaskRow], int | None]:
+    def work(connection: Connection) -> tuple[Page, int | None]:
         page = listing.page(
             connection,
             wanted,
@@ -135,7 +135,7 @@ async def task_page(
         return page, listing.count(connection, wanted) if query.include_total else None
 
     page, total = await database.read(work)
-    return TasksResponse(page, headers=paging_headers(page, query.limit, total, request))
+    return TasksResponse(page.tasks, headers=paging_headers(request, total, page.next))
 
 
 def found(connection: Connection, task_id: int) -> TaskRow:
@@ -161,20 +161,19 @@ def _columns(changes: TaskChanges) -> dict[str, Any]:
     return dict(changes)
 
 
-def paging_headers(
-    page: Sequence[Mapping[str, Any]], limit: int, total: int | None, request: Request
-) -> dict[str, str]:
+def paging_headers(request: Request, total: int | None, next_: Place | None) -> dict[str, str]:
     """Return the total of a list, where it was counted, and the address of its next page."""
     headers = {} if total is None else {"x-total-count": str(total)}
-    if len(page) == limit:
-        headers["link"] = f'<{_next_page(request, page[-1]["id"])}>; rel="next"'
+    if next_ is not None:
+        headers["link"] = f'<{_address(request, next_)}>; rel="next"'
     return headers
 
 
-def _next_page(request: Request, before_id: int) -> str:
+def _address(request: Request, place: Place) -> str:
     kept = [
         (name, value)
         for name, value in request.query_params.multi_items()
         if name not in {"before_id", "offset"}
     ]
-    return f"{instance(request.scope)}?{urlencode([*kept, ('before_id', str(before_id))])}"
+    there = {"before_id": place.before_id} | ({"offset": place.offset} if place.offset else {})
+    return f"{instance(request.scope)}?{urlencode([*kept, *there.items()])}"

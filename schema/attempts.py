@@ -16,8 +16,6 @@ MESSAGE_LENGTH = 4_000
 TRACEBACK_LENGTH = 100_000
 """Characters of a traceback that are kept: its end, where the error is."""
 
-ERROR_CLASS_LENGTH = 255
-
 
 # Claimed and Settlement are made thousands of times a second; frozen dataclasses take three
 # times as long.

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from schema import listing, verbs
+from schema.filters import TaskFilter
 from schema.limits import MOST_AT_ONCE
-from schema.listing import TaskFilter
 from schema.models.requests import Batch
 from schema.models.tasks import Task
 from schema.states import State, Verb
@@ -93,7 +93,7 @@ def advance(connection: Connection, batch_id: int) -> str | None:
     row = connection.execute(mine.with_for_update(skip_locked=True)).one_or_none()
     if row is None:
         return None
-    wanted = TaskFilter(**row.filter)
+    wanted = TaskFilter.of(row.filter)
     found = listing.matching(connection, wanted, limit=MOST_AT_ONCE, before_id=row.last_task_id)
     order = Order(Verb(row.verb), row.actor, row.reason)
     report = _apply_found(connection, order, wanted, found)

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any, assert_never
 
 from schema.attempts import (
-    ERROR_CLASS_LENGTH,
     MESSAGE_LENGTH,
     TRACEBACK_LENGTH,
     Claimed,
@@ -22,7 +21,7 @@ from schema.attempts import (
     Succeeded,
 )
 from schema.inserting import Written
-from schema.limits import MOST_CRASHES, MOST_SNOOZES
+from schema.limits import ERROR_CLASS_LENGTH, MOST_CRASHES, MOST_SNOOZES
 from schema.states import AttemptOutcome
 
 

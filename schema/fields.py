@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from schema.documents import PAYLOAD_BYTES, DocumentError, encode
 from schema.limits import (
     ACCOUNT_LENGTH,
+    ERROR_CLASS_LENGTH,
     KEY_LENGTH,
     NAME_LENGTH,
     SETTING_REASON_LENGTH,
@@ -132,6 +133,9 @@ Tag = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH), AfterValidator
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
 AccountId = Annotated[str, Field(min_length=1, max_length=ACCOUNT_LENGTH), AfterValidator(_label)]
 UniqueKey = Annotated[str, Field(min_length=1, max_length=KEY_LENGTH), AfterValidator(_label)]
+ErrorClass = Annotated[
+    str, Field(min_length=1, max_length=ERROR_CLASS_LENGTH), AfterValidator(_text)
+]
 PriorityName = Annotated[
     Priority,
     BeforeValidator(_priority),

@@ -8,7 +8,7 @@ takes and nothing else.
 from schema.limits import MOST_TAKEOVERS
 from schema.models.queues import Queue
 from schema.models.schedules import DUE_INDEX
-from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX, TAG_INDEX
+from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX, TAG_INDEX, Task
 from schema.states import Priority
 
 _CLAIM = f"""SELECT id, fence, title, task_type, account_id, timeout_seconds,
@@ -133,6 +133,29 @@ FOREMOST = f"""SELECT LEAST(COALESCE(MIN(available_at), UTC_TIMESTAMP(6)), UTC_T
 FROM tasks FORCE INDEX ({CLAIM_INDEX})
 WHERE claimable = 1 AND queue = %s AND priority = %s"""
 """The moment of the foremost task of a queue and priority, or now."""
+
+TASK_FIELDS = tuple(
+    column.key
+    for column in Task.__table__.c
+    if column.key not in {"claimable", "live_unique_key", "checkpoint"}
+)
+"""Columns of `tasks` that are read of every task, in their order."""
+
+TASK_COLUMNS = f"""{", ".join(f"tasks.{name}" for name in TASK_FIELDS)},
+    (SELECT JSON_ARRAYAGG(tags.name) FROM task_tags JOIN tags ON tags.id = task_tags.tag_id
+        WHERE task_tags.task_id = tasks.id) AS tags"""
+"""What lists show of a task: TASK_FIELDS, and its tags as JSON."""
+
+TASK = f"""SELECT {TASK_COLUMNS}, tasks.checkpoint, task_payloads.payload, task_attempts.result
+FROM tasks LEFT JOIN task_payloads ON task_payloads.task_id = tasks.id
+LEFT JOIN task_attempts
+    ON task_attempts.task_id = tasks.id AND task_attempts.fence = tasks.fence
+WHERE tasks.id = %s AND tasks.delete_requested_at IS NULL"""
+"""A task with what lists leave out: id."""
+
+TASKS = f"""SELECT {TASK_COLUMNS} FROM tasks FORCE INDEX (PRIMARY)
+WHERE tasks.id IN ({{ids}}) AND tasks.delete_requested_at IS NULL"""
+"""Tasks by their ids."""
 
 TAGGED = f"""SELECT task_id FROM task_tags FORCE INDEX ({TAG_INDEX})
 WHERE tag_id = %s AND task_id > %s ORDER BY task_id LIMIT %s"""

@@ -242,3 +242,26 @@ def test_batch_addresses_are_not_numbers_of_tasks(client: TestClient, path: str)
 def test_a_batch_that_there_is_not_is_not_found(client: TestClient, number: str) -> None:
     code = "batch_not_found" if number == "1" else "not_found"
     problem(client.get(f"/batches/{number}"), 404, code)
+
+
+def test_a_batch_takes_every_filter_of_the_list(client: TestClient, engine: Engine) -> None:
+    late = create(client, title="Late", due_date="2026-01-01T00:00:00Z")["id"]
+    make(engine, title="Later")
+    wanted = {"q": "Lat", "overdue": True, "created_after": "2026-01-01T00:00:00Z"}
+
+    report = post(client, Verb.STOP, filter=wanted).json()
+
+    assert report == {"requested": 1, "succeeded": 1, "failed": []}
+    assert row(engine, late)["status"] == "cancelled"
+
+
+def test_a_large_batch_remembers_every_filter(client: TestClient, engine: Engine) -> None:
+    make(engine, 1_001, title="many")
+    wanted = {"q": "many", "overdue": False, "created_after": "2026-01-01T00:00:00Z"}
+
+    begun = post(client, Verb.PAUSE, filter=wanted)
+    assert begun.status_code == 202
+    carry_on(engine, Stopping())
+
+    done = client.get(begun.headers["location"]).json()
+    assert (done["status"], done["succeeded"]) == ("completed", 1_001)

@@ -46,13 +46,28 @@ FILTERS: list[tuple[str, set[str]]] = [
     ("account_id=%E5%AE%A2", {"c"}),
     ("queue=q1&tag=y&status=paused&priority=low&account_id=%E5%AE%A2", {"c"}),
     ("queue=q1&tag=y&status=to_do", set()),
+    ("q=b", {"b"}),
+    ("q=c&queue=q1", {"c"}),
+    ("created_after=2026-01-01T00:00:00%2B08:00&priority=low", {"c"}),
+    ("created_before=2026-01-01T00:00:00Z", set()),
+    ("overdue=true", {"b"}),
+    ("overdue=false", {"a", "c"}),
+    ("error_class=ValueError", set()),
+    ("batch_id=7", set()),
 ]
 
 
 @pytest.mark.parametrize(("query", "titles"), FILTERS)
 def test_filters_combine(client: TestClient, query: str, titles: set[str]) -> None:
     create(client, title="a", priority="高", tags=["x"], queue="q1")
-    create(client, title="b", tags=["x", "y"], queue="q2", task_type="t")
+    create(
+        client,
+        title="b",
+        tags=["x", "y"],
+        queue="q2",
+        task_type="t",
+        due_date="2026-01-01T00:00:00Z",
+    )
     create(client, title="c", priority="低", tags=["y"], queue="q1", account_id="客", hold=True)
 
     assert {task["title"] for task in client.get(f"/tasks?{query}").json()} == titles
@@ -172,6 +187,14 @@ def test_a_total_is_counted_when_asked_for(client: TestClient, engine: Engine) -
         ("task_type=%27", "/task_type/0"),
         ("account_id=%0A", "/account_id/0"),
         ("schedule_id=0", "/schedule_id/0"),
+        ("batch_id=a", "/batch_id/0"),
+        ("error_class=", "/error_class/0"),
+        ("q=%20", "/q"),
+        ("q=a%00", "/q"),
+        ("q=a&q=b", "/q"),
+        ("created_after=yesterday", "/created_after"),
+        ("created_before=2026-13-01T00:00:00Z", "/created_before"),
+        ("overdue=late", "/overdue"),
         ("limit=0", "/limit"),
         ("limit=501", "/limit"),
         ("limit=ten", "/limit"),

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from reaper.batches import carry_on
 from schema import batches
-from schema.listing import TaskFilter
+from schema.filters import TaskFilter
 from schema.runtime.stopping import Stopping
 from schema.runtime.transactions import transaction
 from schema.states import Verb

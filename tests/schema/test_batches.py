@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from schema import batches, limits, listing
 from schema.batches import Report
-from schema.listing import TaskFilter
+from schema.filters import TaskFilter
 from schema.runtime.transactions import transaction
 from schema.states import Status, Verb
 from schema.verbs import Answer, Order

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from schema import listing, tasks
 from schema.documents import DocumentError
-from schema.listing import TaskFilter
+from schema.filters import TaskFilter
 from schema.new_task import NewTask
 from schema.runtime.transactions import transaction
 from schema.states import Priority
@@ -166,7 +166,7 @@ class TestListing:
     def ids(self, engine: Engine, **filters: object) -> list[int]:
         with engine.connect() as connection:
             wanted = TaskFilter(**filters)  # type: ignore[arg-type]
-            return [task["id"] for task in listing.page(connection, wanted, limit=100)]
+            return [task["id"] for task in listing.page(connection, wanted, limit=100).tasks]
 
     def test_the_newest_come_first(self, engine: Engine) -> None:
         ids = make(engine, 3)
@@ -195,11 +195,13 @@ class TestListing:
     def test_pages_go_on_below_an_id(self, engine: Engine) -> None:
         ids = make(engine, 5)
         with engine.connect() as connection:
-            first = listing.page(connection, TaskFilter(), limit=2)
-            second = listing.page(connection, TaskFilter(), limit=2, before_id=first[-1]["id"])
-            skipped = listing.page(connection, TaskFilter(), limit=2, offset=3)
+            first = listing.page(connection, TaskFilter(), limit=2).tasks
+            second = listing.page(
+                connection, TaskFilter(), limit=2, before_id=first[-1]["id"]
+            ).tasks
+            skipped = listing.page(connection, TaskFilter(), limit=2, offset=3).tasks
 
-        assert [task["id"] for task in first + second] == ids[:0:-1]
+        assert [task["id"] for task in [*first, *second]] == ids[:0:-1]
         assert [task["id"] for task in skipped] == ids[1::-1]
 
     def test_a_count_stops_at_its_limit(

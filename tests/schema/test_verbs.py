@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from schema import holding, listing, tasks, verbs
-from schema.listing import TaskFilter
+from schema.filters import TaskFilter
 from schema.runtime.transactions import transaction
 from schema.states import MOVES, Priority, Status, Verb
 from schema.verbs import Answer, Order, Result, allowed_actions
@@ -205,7 +205,7 @@ class TestDelete:
 
         with transaction(engine) as connection:
             seen = listing.find(connection, task_id)
-            listed = listing.page(connection, TaskFilter(), limit=10)
+            listed = listing.page(connection, TaskFilter(), limit=10).tasks
             edited = tasks.edit(connection, task_id, {"title": "x"})
         assert (seen, listed, edited) == (None, [], False)
         assert row(engine, task_id)["stop_requested_at"] is not None

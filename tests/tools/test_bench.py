@@ -26,6 +26,7 @@ SMALL = {
     "memory": "first=10 later=20 slots=5",
     "idle": "seconds=0.2",
     "batches": "calls=2 tasks=10",
+    "lists": "tasks=200 rounds=1",
 }
 
 

@@ -12,6 +12,7 @@ from tools.bench.measures.functions import Functions
 from tools.bench.measures.gates import Gates
 from tools.bench.measures.idle import Idle
 from tools.bench.measures.limit import Limit
+from tools.bench.measures.lists import Lists
 from tools.bench.measures.memory import Memory
 from tools.bench.measures.pickup import Pickup
 from tools.bench.measures.scaling import Scaling
@@ -40,5 +41,6 @@ MEASURES: Mapping[str, Measure] = {
     "memory": Memory(),
     "idle": Idle(),
     "batches": Batches(),
+    "lists": Lists(),
 }
 """All measures by name, with the sizes that the project's targets are set for."""

@@ -1,0 +1,113 @@
+"""Index ranges: where the tasks that match a filter stand in the order of their ids.
+
+In each range ids ascend, so that the newest are its last entries. Several values of a field are
+one range each: an IN would have the server sort all that match.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from schema.filters import NOTHING, Condition, TaskFilter, conditions
+from schema.models.tasks import STATUS_INDEX, TAG_INDEX
+from schema.states import Status
+
+MOST_QUEUES = 100
+MOST_RANGES = 200
+"""Beyond these, all tasks are walked through: the statement would grow too long."""
+
+VISIBLE = "tasks.delete_requested_at IS NULL"
+_OF_TAG = "task_tags.tag_id = (SELECT id FROM tags WHERE name = %s)"
+
+
+class Range(NamedTuple):
+    """One range: the table with its index, the condition, and the column of the id.
+
+    `visible` is what leaves out deleted tasks, where there may be some.
+    """
+
+    source: str
+    where: str
+    values: tuple[Any, ...]
+    task_id: str = "tasks.id"
+    visible: str = VISIBLE
+
+
+ALL = Range("tasks FORCE INDEX (PRIMARY)", "TRUE", ())
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """The ranges in which all tasks that match are, and the conditions that are left to check.
+
+    `overlap`: a task may be in several of them.
+    """
+
+    ranges: Sequence[Range]
+    left: Sequence[Condition] = field(default=())
+    overlap: bool = False
+
+
+def choose(connection: Connection, wanted: TaskFilter) -> Ranges:
+    """Return the ranges for a filter; one statement where it has a status and no queue."""
+    said = conditions(wanted)
+    if any(each.text == NOTHING for each in said):
+        return Ranges(())
+    ranges, covered = _of_fields(wanted) or _of_places(connection, wanted) or ((ALL,), set())
+    left = [each for each in said if each.field not in covered]
+    overlap = len(ranges) > 1 and ranges[0].task_id != ALL.task_id
+    return Ranges(ranges, left, overlap)
+
+
+_Chosen = tuple[Sequence[Range], set[str]]
+
+
+def _of_fields(wanted: TaskFilter) -> _Chosen | None:
+    """Return the ranges of a field whose index has nothing but it and the id."""
+    if wanted.task_id is not None:
+        return [ALL._replace(where="tasks.id = %s", values=(wanted.task_id,))], {"id"}
+    for name in ("schedule_id", "batch_id", "account_id"):
+        if values := getattr(wanted, name):
+            source = f"tasks FORCE INDEX (ix_tasks_{name}_id)"
+            where = f"tasks.{name} = %s"
+            return [Range(source, where, (value,)) for value in dict.fromkeys(values)], {name}
+    if wanted.tag_match == "all" and len(wanted.tag) > 1:
+        return [_of_tag(wanted.tag[0])], set()
+    if wanted.tag:
+        return [_of_tag(name) for name in dict.fromkeys(wanted.tag)], {"tag"}
+    return None
+
+
+def _of_tag(name: str) -> Range:
+    source = f"task_tags FORCE INDEX ({TAG_INDEX})"
+    return Range(source, _OF_TAG, (name,), "task_tags.task_id", "TRUE")
+
+
+def _of_places(connection: Connection, wanted: TaskFilter) -> _Chosen | None:
+    """Return a range for each status and queue; None where these are too many or not asked for."""
+    statuses = wanted.statuses()
+    if statuses is None and not wanted.queue:
+        return None
+    queues = list(dict.fromkeys(wanted.queue)) or _queues(connection)
+    places = list(product(statuses or Status, queues))
+    if len(queues) > MOST_QUEUES or len(places) > MOST_RANGES:
+        return None
+    return [_of_place(*place) for place in places], {"status", "queue"}
+
+
+def _queues(connection: Connection) -> Sequence[str]:
+    query = "SELECT name FROM queues LIMIT %s"
+    return connection.exec_driver_sql(query, (MOST_QUEUES + 1,)).scalars().all()
+
+
+def _of_place(status: str, queue: str) -> Range:
+    return Range(
+        f"tasks FORCE INDEX ({STATUS_INDEX})",
+        f"tasks.status = '{status}' AND tasks.queue = %s",
+        (queue,),
+        # Others are never hidden: a look at the index is enough.
+        visible=VISIBLE if status == Status.IN_PROGRESS else "TRUE",
+    )
