@@ -97,18 +97,18 @@ def _actions(status: str, *, stopping: bool) -> tuple[str, ...]:
     return tuple(allowed_actions(status, stopping=stopping))
 
 
-_COMPUTED = {"state", "stopping", "progress", "allowed_actions"}
-_COPIED = tuple(name for name in TaskSummary.model_fields if name not in _COMPUTED)
-_DETAILS = tuple(name for name in TaskDetail.model_fields if name not in TaskSummary.model_fields)
+_HIDDEN = ("stop_requested_at", "progress_message")
 
 
 def summary(task: TaskRow) -> dict[str, Any]:
-    """Return a task as lists show it."""
-    shown = {name: task[name] for name in _COPIED}
-    percent = task["progress"]
+    """Return a task as it is shown, with payload, result and checkpoint where it was read so."""
+    shown = task.copy()
+    for name in _HIDDEN:
+        del shown[name]
     shown["state"] = _state_of(task["status"], task["stage"])
     shown["stopping"] = task["stop_requested_at"] is not None
-    shown["progress"] = percent if percent is None else _progress(task)
+    if task["progress"] is not None:
+        shown["progress"] = _progress(task)
     shown["allowed_actions"] = actions_of(task)
     return shown
 
@@ -116,11 +116,6 @@ def summary(task: TaskRow) -> dict[str, Any]:
 def actions_of(task: TaskRow) -> tuple[str, ...]:
     """Return the verbs that the state of a task allows."""
     return _actions(task["status"], stopping=task["stop_requested_at"] is not None)
-
-
-def detail(task: TaskRow) -> dict[str, Any]:
-    """Return a single task as it is shown."""
-    return summary(task) | {name: task[name] for name in _DETAILS}
 
 
 class TaskResponse(Response):
@@ -134,7 +129,7 @@ class TaskResponse(Response):
         *,
         more: dict[str, Any] | None = None,
     ) -> None:
-        content = orjson.dumps(detail(task) | (more or {}), option=OPTIONS)
+        content = orjson.dumps(summary(task) | (more or {}), option=OPTIONS)
         super().__init__(content, status_code, headers, "application/json")
 
 

@@ -5,7 +5,7 @@ Elsewhere so many rows are examined at most, and the page may be short: the next
 where this one ended.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from schema.documents import decode
 from schema.filters import TaskFilter, conditions
 from schema.limits import COUNT_LIMIT
 from schema.ranges import ALL, VISIBLE, choose
+from schema.runtime.reading import fetch
 from schema.statements import TASK, TASK_COLUMNS, TASK_FIELDS, TASKS
 from schema.stretches import Stretch, floor_of, joined
 
@@ -25,11 +26,15 @@ find how far it goes, the others to check them."""
 MOST_COUNTED_OVER = 200_000
 """The same of a total: it is asked for."""
 
+DETAILS = ("checkpoint", "payload", "result")
+"""What lists leave out."""
+
 _NAMES = (*TASK_FIELDS, "tags")
+_DETAIL_NAMES = (*_NAMES, *DETAILS)
 
 TaskRow = dict[str, Any]
-"""A task as read: every column by its name, and `tags`, sorted names. One read by its id also
-has `checkpoint`, `payload` and `result` (of its last attempt) as JSON values."""
+"""A task as read: the columns of TASK_FIELDS by their names, and `tags`, sorted names. One read by
+its id also has `checkpoint`, `payload` and `result` (of its last attempt) as JSON values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +55,15 @@ class Page:
 
 def find(connection: Connection, task_id: int) -> TaskRow | None:
     """Return one task, or None. One statement."""
-    row = connection.exec_driver_sql(TASK, (task_id,)).one_or_none()
-    if row is None:
-        return None
-    *shared, checkpoint, payload, result = row
-    details = {"checkpoint": checkpoint, "payload": payload, "result": result}
-    return _task_row(shared) | {name: decode(text) for name, text in details.items()}
+    rows = fetch(connection, TASK, (task_id,))
+    return _detail(rows[0]) if rows else None
 
 
 def find_all(connection: Connection, task_ids: Sequence[int]) -> list[TaskRow]:
     """Return tasks as `page` does, in the order of `task_ids`, without those that are not there."""
     if not task_ids:
         return []
-    rows = connection.exec_driver_sql(TASKS.format(ids=",".join(map(str, task_ids))))
+    rows = fetch(connection, TASKS.format(ids=",".join(map(str, task_ids))))
     found = {task["id"]: task for task in map(_task_row, rows)}
     return [found[task_id] for task_id in task_ids if task_id in found]
 
@@ -83,7 +84,7 @@ def page(
     if chosen.left or (limit + offset) * len(chosen.ranges) > MOST_EXAMINED:
         floor = floor_of(connection, chosen.ranges, before_id, MOST_EXAMINED // 2)
     stretch = Stretch(chosen, before_id, floor)
-    rows = connection.exec_driver_sql(*stretch.rows(TASK_COLUMNS, limit, offset))
+    rows = fetch(connection, *stretch.rows(TASK_COLUMNS, limit, offset))
     tasks = [_task_row(row) for row in rows]
     if len(tasks) == limit:
         return Page(tasks, Place(tasks[-1]["id"]))
@@ -137,7 +138,15 @@ def still_matching(
     return [task_id for task_id in task_ids if task_id in found]
 
 
-def _task_row(values: Iterable[Any]) -> TaskRow:
+def _detail(values: Sequence[Any]) -> TaskRow:
+    task = dict(zip(_DETAIL_NAMES, values, strict=True))
+    task["tags"] = sorted(decode(task["tags"]) or ())
+    for name in DETAILS:
+        task[name] = decode(task[name])
+    return task
+
+
+def _task_row(values: Sequence[Any]) -> TaskRow:
     task = dict(zip(_NAMES, values, strict=True))
     task["tags"] = sorted(decode(task["tags"]) or ())
     return task

@@ -134,12 +134,20 @@ FROM tasks FORCE INDEX ({CLAIM_INDEX})
 WHERE claimable = 1 AND queue = %s AND priority = %s"""
 """The moment of the foremost task of a queue and priority, or now."""
 
-TASK_FIELDS = tuple(
-    column.key
-    for column in Task.__table__.c
-    if column.key not in {"claimable", "live_unique_key", "checkpoint"}
-)
-"""Columns of `tasks` that are read of every task, in their order."""
+_UNREAD = {
+    "claimable",
+    "live_unique_key",
+    "run_fence",
+    "checkpoint",
+    "checkpoint_fence",
+    "snooze_count",
+    "lost_count",
+    "callback_of",
+    "delete_requested_at",
+}
+
+TASK_FIELDS = tuple(column.key for column in Task.__table__.c if column.key not in _UNREAD)
+"""Columns of `tasks` that are read of every task: each costs a reader as much as the server."""
 
 TASK_COLUMNS = f"""{", ".join(f"tasks.{name}" for name in TASK_FIELDS)},
     (SELECT JSON_ARRAYAGG(tags.name) FROM task_tags JOIN tags ON tags.id = task_tags.tag_id
