@@ -88,7 +88,7 @@ async def create_tasks(
         created, taken = _place(connection, good)
         if taken and not batch.partial:
             raise _conflict(taken, language)
-        return listing.find_all(connection, created), taken
+        return created, taken
 
     created, taken = await database.write(work)
     if not batch.partial:
@@ -138,15 +138,18 @@ def _require_all(checked: Sequence[TaskCreation | Invalid]) -> None:
 
 def _place(
     connection: Connection, good: Sequence[tuple[int, TaskCreation]]
-) -> tuple[list[int], list[Refused]]:
-    """Create what can be; return the ids, and those whose keys are taken."""
+) -> tuple[list[TaskRow], list[Refused]]:
+    """Create what can be; return the tasks, and those whose keys are taken."""
     new = [creation.task() for _, creation in good]
+    placed = tasks.place(connection, new)
+    old = [each.task_id for each in placed if not each.is_new]
+    there = {task["id"]: task for task in listing.find_all(connection, old)}
     created, taken = [], []
-    for (index, _), task, placed in zip(good, new, tasks.place(connection, new), strict=True):
-        if placed.refused(task):
-            taken.append((index, key_taken(placed.task_id)))
+    for (index, _), task, each in zip(good, new, placed, strict=True):
+        if each.refused(task):
+            taken.append((index, key_taken(each.task_id)))
         else:
-            created.append(placed.task_id)
+            created.append(each.made(task) if each.is_new else there[each.task_id])
     return created, taken
 
 

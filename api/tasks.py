@@ -64,7 +64,8 @@ async def create_task(
         [placed] = tasks.place(connection, [new])
         if placed.refused(new):
             raise key_taken(placed.task_id)
-        return placed, found(connection, placed.task_id)
+        is_new = placed.is_new
+        return placed, placed.made_whole(new) if is_new else found(connection, placed.task_id)
 
     placed, task = await database.write(work)
     location = f"{prefix(request.scope)}/tasks/{placed.task_id}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -23,15 +24,14 @@ from sqlalchemy.dialects.mysql import insert
 
 from schema.models.queues import Queue, QueueCount
 from schema.models.tasks import STATUS_INDEX, Task
+from schema.runtime.reading import fetch
+from schema.statements import QUEUE_DEFAULTS
 from schema.states import Status
 
 TIMEOUT_SECONDS = 300
 RETRY_LIMIT = 3
 
 _QUEUES = Queue.__table__
-_DEFAULTS = select(_QUEUES.c.name, _QUEUES.c.timeout_seconds, _QUEUES.c.retry_limit).where(
-    _QUEUES.c.name.in_(bindparam("names", expanding=True))
-)
 _LOCK = select(_QUEUES.c.name).where(_QUEUES.c.name == bindparam("name")).with_for_update()
 _HOLDS = select(
     or_(
@@ -76,21 +76,27 @@ class QueueDefaults:
     retry_limit: int = RETRY_LIMIT
 
 
-def ensure(connection: Connection, names: Collection[str]) -> Mapping[str, QueueDefaults]:
-    """Return the defaults of each queue named; one that is not there yet comes to be."""
-    rows = connection.execute(_DEFAULTS, {"names": sorted(names)})
+Prepared = tuple[datetime, Mapping[str, QueueDefaults]]
+"""The time, and the defaults of queues by their names."""
+
+
+def ensure(connection: Connection, names: Collection[str]) -> Prepared:
+    """Return the time and the defaults of each queue named, which comes to be if it must."""
+    marks = ",".join(["%s"] * len(names))
+    rows = fetch(connection, QUEUE_DEFAULTS.format(names=marks), tuple(sorted(names)))
     defaults = {
-        row.name: QueueDefaults(
-            TIMEOUT_SECONDS if row.timeout_seconds is None else row.timeout_seconds,
-            RETRY_LIMIT if row.retry_limit is None else row.retry_limit,
+        name: QueueDefaults(
+            TIMEOUT_SECONDS if timeout is None else timeout,
+            RETRY_LIMIT if retries is None else retries,
         )
-        for row in rows
+        for _, name, timeout, retries in rows
+        if name is not None
     }
     missing = sorted(set(names) - set(defaults))
     if missing:
         new = insert(Queue).values([{"name": name} for name in missing])
         connection.execute(new.on_duplicate_key_update(name=Queue.name))
-    return defaults | dict.fromkeys(missing, QueueDefaults())
+    return rows[0][0], defaults | dict.fromkeys(missing, QueueDefaults())
 
 
 def create(connection: Connection, name: str, fields: Mapping[str, Any]) -> bool:

@@ -221,6 +221,10 @@ WHERE status = 'active' AND next_execution_time <= UTC_TIMESTAMP(6)
 ORDER BY next_execution_time LIMIT %s"""
 """Ids of schedules that are due, the longest overdue first, without locks."""
 
+QUEUE_DEFAULTS = """SELECT now, name, timeout_seconds, retry_limit
+FROM (SELECT UTC_TIMESTAMP(6) AS now) AS clock LEFT JOIN queues ON name IN ({names})"""
+"""The time, and what queues give to their tasks; one row without a name where there is none."""
+
 _DUE_SINCE = f"""COALESCE((SELECT available_at FROM tasks FORCE INDEX ({CLAIM_INDEX})
     WHERE claimable = 1 AND queue = queues.name AND priority = '{{priority}}'
     ORDER BY claimable, queue, priority, available_at LIMIT 1), UTC_TIMESTAMP(6))"""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Update, delete, update
@@ -10,9 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from schema import queues, tags, unique_keys
 from schema.documents import PAYLOAD_BYTES, encode
 from schema.inserting import Row, auto_increment_step, insert_rows
+from schema.listing import DETAILS, TaskRow
 from schema.models.tasks import Task, TaskPayload
 from schema.new_task import NewTask
 from schema.runtime.errors import is_duplicate_key
+from schema.statements import TASK_FIELDS
 from schema.states import Status
 from schema.times import to_database
 from schema.unique_keys import UniqueKeyTakenError
@@ -32,25 +35,64 @@ EDITABLE = frozenset(
 )
 """Fields that a client may change later."""
 
-_INSERT = """INSERT INTO tasks (title, description, status, priority, due_date, timeout_seconds,
-    retry_limit, task_type, queue, account_id, unique_key, schedule_id, traceparent, available_at,
-    created_at, updated_at)"""
-_VALUES = (
-    "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
-    " COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+_GIVEN = (
+    "title",
+    "description",
+    "status",
+    "priority",
+    "due_date",
+    "timeout_seconds",
+    "retry_limit",
+    "task_type",
+    "queue",
+    "account_id",
+    "unique_key",
+    "schedule_id",
+    "traceparent",
+    "available_at",
 )
+_INSERT = f"INSERT INTO tasks ({', '.join(_GIVEN)}, created_at, updated_at)"
+_VALUES = f"({'%s, ' * len(_GIVEN)}'{{now}}', '{{now}}')"
+
+_NEW: dict[str, Any] = {
+    **dict.fromkeys(TASK_FIELDS),
+    "current_retry_count": 0,
+    "fence": 0,
+    "crash_count": 0,
+    "version": 1,
+}
+"""What every new task has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a task that was asked for is: a new one, or the unfinished one that has its key."""
+    """Where a task that was asked for is: a new one, or the unfinished one that has its key.
+
+    Of a new one also the row that was written, and when.
+    """
 
     task_id: int
     is_new: bool
+    row: Row = ()
+    now: datetime | None = None
 
     def refused(self, asked: NewTask) -> bool:
         """Whether the task that was asked for was to be a new one or none."""
         return not self.is_new and asked.on_conflict == "reject"
+
+    def made(self, asked: NewTask) -> TaskRow:
+        """Return a new task as `listing.page` would read it, without asking the database."""
+        return _NEW | {
+            **dict(zip(_GIVEN, self.row, strict=True)),
+            "id": self.task_id,
+            "created_at": self.now,
+            "updated_at": self.now,
+            "tags": sorted(set(asked.tags)),
+        }
+
+    def made_whole(self, asked: NewTask) -> TaskRow:
+        """Return the same as `listing.find` would read it."""
+        return self.made(asked) | {**dict.fromkeys(DETAILS), "payload": asked.payload}
 
 
 def create(connection: Connection, new: Sequence[NewTask]) -> list[int]:
@@ -76,20 +118,22 @@ def place(connection: Connection, new: Sequence[NewTask]) -> list[Placed]:
     if not new:
         return []
     payloads = [None if task.payload is None else _payload(task.payload) for task in new]
-    defaults = queues.ensure(connection, {task.queue for task in new})
-    rows = [_row(task, defaults[task.queue]) for task in new]
+    now, defaults = queues.ensure(connection, {task.queue for task in new})
+    rows = [_row(task, defaults[task.queue], now) for task in new]
     keys = [task.unique_key or "" for task in new]
-    ids, holders = _insert_free(connection, rows, keys)
+    ids, holders = _insert_free(connection, _VALUES.format(now=now), rows, keys)
     _attach(connection, {task_id: (payloads[at], new[at].tags) for at, task_id in ids.items()})
     holders |= {keys[at]: task_id for at, task_id in ids.items()}
     return [
-        Placed(ids[at], is_new=True) if at in ids else Placed(holders[key], is_new=False)
+        Placed(ids[at], is_new=True, row=rows[at], now=now)
+        if at in ids
+        else Placed(holders[key], is_new=False)
         for at, key in enumerate(keys)
     ]
 
 
 def _insert_free(
-    connection: Connection, rows: Sequence[Row], keys: Sequence[str]
+    connection: Connection, values: str, rows: Sequence[Row], keys: Sequence[str]
 ) -> tuple[dict[int, int], dict[str, int]]:
     """Insert what is free; return the new ids by position, and who has each of the other keys.
 
@@ -98,13 +142,13 @@ def _insert_free(
     """
     wanted = set(keys) - {""}
     if not wanted:
-        return dict(enumerate(_insert(connection, rows))), {}
+        return dict(enumerate(_insert(connection, values, rows))), {}
     while True:
         holders = unique_keys.holders(connection, wanted)
         free = _free(keys, holders)
         connection.exec_driver_sql("SAVEPOINT looked")
         try:
-            ids = _insert(connection, [rows[at] for at in free])
+            ids = _insert(connection, values, [rows[at] for at in free])
         except IntegrityError as error:
             if not is_duplicate_key(error):
                 raise
@@ -124,8 +168,8 @@ def _free(keys: Sequence[str], holders: Mapping[str, int]) -> list[int]:
     return free
 
 
-def _insert(connection: Connection, rows: Sequence[Row]) -> list[int]:
-    spans = insert_rows(connection, _INSERT, _VALUES, rows)
+def _insert(connection: Connection, values: str, rows: Sequence[Row]) -> list[int]:
+    spans = insert_rows(connection, _INSERT, values, rows)
     step = auto_increment_step(connection) if len(rows) > 1 else 1
     return [first + step * position for first, count in spans for position in range(count)]
 
@@ -163,7 +207,7 @@ def _payload(value: Any) -> str:
     return encode(value, max_bytes=PAYLOAD_BYTES)
 
 
-def _row(task: NewTask, defaults: queues.QueueDefaults) -> tuple[Any, ...]:
+def _row(task: NewTask, defaults: queues.QueueDefaults, now: datetime) -> tuple[Any, ...]:
     return (
         task.title,
         task.description,
@@ -178,7 +222,7 @@ def _row(task: NewTask, defaults: queues.QueueDefaults) -> tuple[Any, ...]:
         task.unique_key,
         task.schedule_id,
         task.traceparent,
-        to_database(task.available_at),
+        to_database(task.available_at) or now,
     )
 
 

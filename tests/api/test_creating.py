@@ -279,3 +279,39 @@ def test_a_body_is_counted_while_it_streams(client: TestClient) -> None:
     response = client.post("/tasks", content=chunks, headers={"content-type": "application/json"})
 
     problem(response, 413, "body_too_large")
+
+
+ODD: dict[str, Any] = {
+    "title": "all of it",
+    "description": "说明\n",
+    "priority": "high",
+    "tags": ["b", "a", "b"],
+    "due_date": "2031-01-01T08:00:00.123456+08:00",
+    "timeout_seconds": 5,
+    "retry_limit": 0,
+    "task_type": "t",
+    "queue": "q",
+    "payload": {"long name": [1.5, None, {"a": "\\ '%s"}], "b": 2**63 - 1},
+    "account_id": "客",
+    "available_at": "2031-01-01T00:00:00Z",
+    "unique_key": "k",
+}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"title": "a"}, ODD, {"title": "held", "hold": True, "payload": "x"}]
+)
+def test_the_answer_is_the_task_as_it_is_read_later(
+    client: TestClient, fields: dict[str, Any]
+) -> None:
+    alone = client.post("/tasks", json=fields).json()
+    (among, _) = client.post(
+        "/tasks/batch", json={"tasks": [fields | {"unique_key": None}, {"title": "b"}]}
+    ).json()
+
+    assert alone == client.get(f"/tasks/{alone['id']}").json()
+    assert among == {
+        name: value
+        for name, value in client.get(f"/tasks/{among['id']}").json().items()
+        if name not in {"payload", "result", "checkpoint"}
+    }
