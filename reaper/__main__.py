@@ -4,6 +4,7 @@ import sys
 
 from reaper.reaper import Reaper
 from schema import server
+from schema.announcing import announced
 from schema.runtime import logging
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import SettingsError, settings
@@ -25,7 +26,8 @@ def main() -> int:
     except (SettingsError, server.WrongServerError) as error:
         print(f"reaper: {error}", file=sys.stderr)  # noqa: T201  # logs may not be set up yet
         return 2
-    reaper.run()
+    with announced(configured, engine):
+        reaper.run()
     engine.dispose()
     return 0
 

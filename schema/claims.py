@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 
 from schema.attempts import Claimed
 from schema.gates import Gates, spend
+from schema.runtime.changes import note
 from schema.statements import (
     ANY_CLAIMABLE,
     CLAIM,
@@ -117,6 +118,7 @@ def claim(
     if taken.rowcount != count:
         hints.drop()
         raise ClaimShortError(f"locked {count} tasks, took {taken.rowcount}")
+    note(connection, (row[0] for _, rows in found for row in rows))
     spend(connection, gates, _counted(found))
     return list(_with_details(connection, found, ids, gates.now))
 

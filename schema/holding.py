@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection
 
 from schema.attempts import Hold, Progress
+from schema.runtime.changes import note
 from schema.statements import HELD_BY, HOLDS, REPORT, SAVE, UNLOCKED
 
 
 def save(connection: Connection, hold: Hold, checkpoint: str) -> bool:
     """Save a checkpoint (JSON text) for the next attempt; False when the lease was lost."""
+    note(connection, hold[:1])
     return connection.exec_driver_sql(SAVE, (checkpoint, *hold)).rowcount == 1
 
 
@@ -27,6 +29,7 @@ def report(connection: Connection, progress: Mapping[Hold, Progress]) -> set[Hol
         told = progress[hold]
         values = (told.stage, told.stage, told.percent, told.message, *hold)
         connection.exec_driver_sql(REPORT, values)
+    note(connection, (task_id for task_id, _ in free))
     return free & progress.keys()
 
 

@@ -10,6 +10,7 @@ from schema.attempts import Failed, Failure, Lost, QueuePaused, Released, Settle
 from schema.endings import CANCELLED, Backoff, Ending, attempt_row, ending_of
 from schema.inserting import insert_written
 from schema.new_task import NewTask
+from schema.runtime.changes import note
 from schema.statements import INSERT_ATTEMPTS, LOCK_HELD, RECORDED, SETTLE
 from schema.states import AttemptOutcome
 
@@ -135,4 +136,5 @@ def _write(connection: Connection, ending: Ending, items: Sequence[Settlement]) 
     """Write one ending; whether every task was still held."""
     holds = ",".join(f"({item.task_id},{item.fence})" for item in items)
     statement = SETTLE.format(changes=ending.changes, holds=holds, guard=ending.guard)
+    note(connection, (item.task_id for item in items))
     return connection.exec_driver_sql(statement, ending.parameters).rowcount == len(items)

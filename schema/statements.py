@@ -105,6 +105,10 @@ SET version = version + (NOT stage <=> COALESCE(%s, stage)), stage = COALESCE(%s
 WHERE id = %s AND fence = %s AND status = 'in_progress'"""
 """Report progress under its fence: stage, stage, percent, message, id, fence."""
 
+NOTICED = """SELECT id, version, status, queue FROM tasks FORCE INDEX (PRIMARY)
+WHERE id IN ({ids}) AND delete_requested_at IS NULL"""
+"""What a change notice says of tasks, in the order of `changes.Notice`."""
+
 HOLDS = """SELECT id, fence, stop_requested_at IS NOT NULL AS is_stopping
 FROM tasks FORCE INDEX (PRIMARY) WHERE id IN ({ids}) AND status = 'in_progress'"""
 """What the database says of leases that a worker believes to hold."""

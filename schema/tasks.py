@@ -14,6 +14,7 @@ from schema.inserting import Row, auto_increment_step, insert_rows
 from schema.listing import DETAILS, TaskRow
 from schema.models.tasks import Task, TaskPayload
 from schema.new_task import NewTask
+from schema.runtime.changes import note
 from schema.runtime.errors import is_duplicate_key
 from schema.statements import TASK_FIELDS
 from schema.states import Status
@@ -122,6 +123,7 @@ def place(connection: Connection, new: Sequence[NewTask]) -> list[Placed]:
     rows = [_row(task, defaults[task.queue], now) for task in new]
     keys = [task.unique_key or "" for task in new]
     ids, holders = _insert_free(connection, _VALUES.format(now=now), rows, keys)
+    note(connection, ids.values())
     _attach(connection, {task_id: (payloads[at], new[at].tags) for at, task_id in ids.items()})
     holders |= {keys[at]: task_id for at, task_id in ids.items()}
     return [
@@ -191,6 +193,7 @@ def edit(connection: Connection, task_id: int, changes: Mapping[str, Any]) -> bo
         tags.attach(connection, {task_id: changes["tags"]})
     if "payload" in changes:
         _replace_payload(connection, task_id, changes["payload"])
+    note(connection, [task_id])
     return True
 
 
@@ -201,6 +204,7 @@ def erase(connection: Connection, task_ids: Sequence[int]) -> None:
     connection.execute(delete(TaskPayload).where(TaskPayload.task_id.in_(task_ids)))
     tags.detach(connection, task_ids)
     connection.execute(delete(Task).where(Task.id.in_(task_ids)))
+    note(connection, task_ids)
 
 
 def _payload(value: Any) -> str:

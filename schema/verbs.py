@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from schema import tags, tasks, unique_keys
 from schema.inserting import insert_rows
+from schema.runtime.changes import note
 from schema.runtime.errors import is_duplicate_key
 from schema.statements import FOREMOST, LOCK_FOR_VERB, VERB
 from schema.states import MOVES, WAITING, Actor, State, Status, Verb, state_of
@@ -256,6 +257,7 @@ def _update(
     )
     if connection.exec_driver_sql(statement, parameters).rowcount != len(taken):
         raise AssertionError("a locked row changed")
+    note(connection, (each.task_id for each in taken))
 
 
 _EVENTS = "INSERT INTO task_events (task_id, actor, verb, from_status, to_status, reason)"

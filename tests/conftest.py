@@ -16,7 +16,8 @@ from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import settings
 from schema.runtime.transactions import transaction
 from tests import processes
-from tools.servers import Database, database, default_database
+from tests.cache_server import connect
+from tools.servers import Database, Redis, database, default_database, redis
 from tools.servers.programs import DatabaseKind
 
 ROOT = Path(__file__).parent.parent
@@ -87,3 +88,21 @@ def start(engine: Engine, tmp_path: Path) -> Iterator[processes.Start]:  # noqa:
     yield start_one
     for one in running:
         one.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """The Redis of this run."""
+    with redis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture
+def redis_server(redis_process: Redis) -> Redis:
+    """A Redis that is empty and as it is by default, whatever the last test did to it."""
+    redis_process.start()
+    with connect(redis_process) as client:
+        client.config_set("maxmemory", 0)
+        client.replicaof("NO", "ONE")
+        client.flushall()
+    return redis_process

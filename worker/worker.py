@@ -7,6 +7,7 @@ from functools import partial
 
 from sqlalchemy import Engine
 
+from schema.announcing import announced
 from schema.attempts import Hold, Settlement
 from schema.endings import Backoff
 from schema.leases import release_unknown
@@ -60,6 +61,7 @@ class Worker:
         handlers: Mapping[str, Handler],
         stopping: Stopping,
     ) -> None:
+        self._engine = engine
         self._settings = settings
         self._handlers = handlers
         self._stopping = stopping
@@ -94,6 +96,10 @@ class Worker:
 
         With `is_done` also until that says so: then what runs may end, however long it takes.
         """
+        with announced(self._settings, self._engine, self._heart_engine):
+            return self._run(is_done)
+
+    def _run(self, is_done: Callable[[], bool] | None) -> bool:
         for executor in self._executors.values():
             executor.start()
         watchdog = self._watchdog()

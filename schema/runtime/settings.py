@@ -3,6 +3,7 @@
 import socket
 from functools import cache
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -48,6 +49,13 @@ class Settings(BaseSettings):
     def _database_url_is_understood(cls, value: str) -> str:
         DatabaseAddress.parse(value)
         return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_is_understood(cls, value: str | None) -> str | None:
+        if value and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("it must begin with redis://, rediss:// or unix://")
+        return value or None
 
     @field_validator("timezone")
     @classmethod

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from schema.runtime.changes import tell
 from schema.runtime.errors import is_connection_lost, is_transient
 
 T = TypeVar("T")
@@ -37,13 +38,15 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def commit(connection: Connection) -> None:
-    """Commit; raises CommitUnknownError when the answer was lost."""
+    """Commit, and tell what was changed; raises CommitUnknownError when the answer was lost."""
     try:
         connection.commit()
     except (DBAPIError, OSError) as error:
         if is_connection_lost(error):
+            tell(connection)
             raise CommitUnknownError from error
         raise
+    tell(connection)
 
 
 def run(engine: Engine, work: Callable[[Connection], T]) -> T:

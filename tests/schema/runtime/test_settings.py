@@ -24,6 +24,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DATABASE_URL", "mysql://h", "DATABASE_URL: it must name a host and a database"),
         ("DATABASE_URL", "mysql://h:x/d", "DATABASE_URL: it has no usable host and port"),
         ("PORT", "http", "PORT: Input should be a valid integer"),
+        ("REDIS_URL", "http://h", "REDIS_URL: it must begin with redis://"),
         ("WORKER_CONCURRENCY", "0", "WORKER_CONCURRENCY: Input should be greater than or equal"),
         ("TIMEZONE", "Mars/Olympus", "TIMEZONE: there is no time zone 'Mars/Olympus'"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT: String should match"),

@@ -1,0 +1,137 @@
+"""The way to Redis, which nothing depends on: quick, or given up for a while."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+
+from schema.runtime.logging import get_logger
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+LIMIT_SECONDS = 0.04
+"""How long a question to Redis may take."""
+
+REST_SECONDS = 1.0
+"""How long after an error nobody but the probe asks Redis anything."""
+
+PROBES = 2
+"""How many answers in a row end the rest: one alone may have been luck."""
+
+CONNECTIONS = 8
+
+
+class NonsenseError(Exception):
+    """Redis, or what is there in its place, gave an answer that cannot be one."""
+
+
+class RedisLink:
+    """Asks Redis, and asks nothing while it is away or slow.
+
+    Belongs to one event loop. An answer that is an error (out of memory, read-only) counts as
+    none, and leaves what else is asked alone.
+    """
+
+    def __init__(self, url: str, database: str) -> None:
+        """`database` keeps several installations apart that share a Redis."""
+        self.prefix = f"rowlease:{{{database}}}:1:"
+        self.is_away = False
+        self._client = Redis(connection_pool=_pool(url))
+        self._refused: set[str] = set()
+        self._since = 0.0
+        self._probing: asyncio.Task[None] | None = None
+
+    @property
+    def channel(self) -> str:
+        """Where change notices are published."""
+        return f"{self.prefix}changes"
+
+    async def ask(self, doing: str, question: Callable[[Redis], Awaitable[T]]) -> T | None:
+        """Return the answer, or None where there was none in time. `doing` is for the log."""
+        if self.is_away:
+            return None
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                answer = await question(self._client)
+        except ResponseError as error:
+            self._note_refusal(doing, error)
+            return None
+        except Exception as error:  # noqa: BLE001  # whatever is there instead, we go on without it
+            self.leave(error)
+            return None
+        if self._refused and doing in self._refused:
+            self._refused.remove(doing)
+            log.info("redis refusal is over", doing=doing)
+        return answer
+
+    def subscription(self) -> Any:
+        """Return redis-py's PubSub, which has a connection of its own."""
+        return self._client.pubsub(ignore_subscribe_messages=True)
+
+    def leave(self, error: Exception) -> None:
+        """Ask nothing more until Redis answers a probe."""
+        if self.is_away:
+            return
+        self.is_away = True
+        self._since = time.monotonic()
+        log.warning("redis trouble", error=type(error).__name__, message=str(error)[:300])
+        self._probing = asyncio.get_running_loop().create_task(self._probe())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._probing is not None:
+            self._probing.cancel()
+        await self._client.connection_pool.disconnect()
+
+    async def _probe(self) -> None:
+        answers = 0
+        while answers < PROBES:
+            await asyncio.sleep(REST_SECONDS / PROBES)
+            answers = answers + 1 if await self._answers() else 0
+        self.is_away = False
+        log.info("redis trouble is over", seconds=round(time.monotonic() - self._since, 3))
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS / 2):
+                await moment(self._client)
+        except Exception:  # noqa: BLE001  # still away
+            return False
+        return True
+
+    def _note_refusal(self, doing: str, error: Exception) -> None:
+        if doing not in self._refused:
+            self._refused.add(doing)
+            log.warning("redis refuses", doing=doing, message=str(error)[:300])
+
+
+async def moment(client: Redis) -> int:
+    """Return Redis's own time in milliseconds; raises NonsenseError."""
+    return milliseconds(await client.execute_command("TIME"))  # type: ignore[no-untyped-call]
+
+
+def milliseconds(answer: Any) -> int:
+    """Return the time that Redis answered in milliseconds; raises NonsenseError."""
+    try:
+        seconds, microseconds = answer
+        return int(seconds) * 1000 + int(microseconds) // 1000
+    except (TypeError, ValueError):
+        raise NonsenseError(f"TIME is {answer!r:.100}") from None
+
+
+def _pool(url: str) -> BlockingConnectionPool:
+    return BlockingConnectionPool.from_url(
+        url,
+        max_connections=CONNECTIONS,
+        timeout=LIMIT_SECONDS,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        driver_info=None,  # it would be told at each connect, for another round trip
+    )
