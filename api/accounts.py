@@ -7,6 +7,8 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.bodies import JsonRoute
+from api.caching import cacheable
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
 from api.schedule_json import ScheduleSummary
@@ -17,7 +19,9 @@ from api.task_query import TaskQuery, refuse_given
 from api.tasks import LISTED, task_page
 from schema.fields import AccountId
 
-router = APIRouter(tags=["accounts"], generate_unique_id_function=operation_id)
+router = APIRouter(
+    tags=["accounts"], route_class=JsonRoute, generate_unique_id_function=operation_id
+)
 
 Account = Annotated[AccountId, Path(description="Account that clients keep tasks under")]
 
@@ -27,6 +31,7 @@ Account = Annotated[AccountId, Path(description="Account that clients keep tasks
     response_model=list[TaskSummary],
     responses={200: LISTED, **problems(404, 422, 503)},
 )
+@cacheable
 async def list_account_tasks(
     account_id: Account,
     query: Annotated[TaskQuery, Query()],

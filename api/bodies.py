@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.caching import cached, is_cacheable
 from api.problems import Problem
 
 
@@ -20,6 +21,8 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
         handle = super().get_route_handler()
+        if is_cacheable(self.endpoint):
+            handle = cached(handle)
         if self.body_field is None:
             return handle
 

@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from api.availability import Availability, unavailable
 from schema.runtime.addresses import DatabaseAddress
+from schema.runtime.changes import listen
 from schema.runtime.engine import create_asyncio_engine
 from schema.runtime.errors import (
     CONFLICT,
@@ -24,6 +25,7 @@ from schema.runtime.errors import (
     error_code,
     is_transient,
 )
+from schema.runtime.notices import Publisher
 from schema.runtime.transactions import CommitUnknownError, commit
 
 T = TypeVar("T")
@@ -36,6 +38,9 @@ SECOND_CHANCE_SECONDS = 0.3
 cancellation before Python 3.12 (bpo-37658), and the request would wait for its row's lock."""
 
 FIRST_LOOK_SECONDS = 2.0
+
+TELLING_SECONDS = 0.045
+"""How long an answer waits until others can hear of the change."""
 
 _AGAIN = AsyncRetrying(
     stop=stop_after_attempt(4),
@@ -57,7 +62,13 @@ class Database:
     ) -> None:
         self._readers = readers
         self._writers = writers
+        self._publisher: Publisher | None = None
         self.availability = availability
+
+    def announce(self, publisher: Publisher) -> None:
+        """Have changes told before the request that made them is answered."""
+        self._publisher = publisher
+        listen(self._writers.sync_engine, publisher.put)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` reads."""
@@ -75,11 +86,20 @@ class Database:
             commit(connection)
             return result
 
-        return await self._run(
+        result = await self._run(
             self._writers,
             committed,
             lambda: "outcome_unknown" if committing else "database_slow",
         )
+        await self._told()
+        return result
+
+    async def _told(self) -> None:
+        """Let a client that has its answer read its own change."""
+        if self._publisher is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TELLING_SECONDS):
+                    await self._publisher.flushed()
 
     async def _run(
         self, engine: AsyncEngine, work: Callable[[Connection], T], when_late: Callable[[], str]

@@ -26,6 +26,7 @@ from api.database import open_database
 from api.failures import Failures
 from api.paths import OnePath
 from api.problems import HANDLERS
+from api.redis import open_redis
 from schema.runtime.settings import Settings, settings
 from schema.version import VERSION
 
@@ -73,7 +74,8 @@ def _lifespan(
         async with open_database(chosen.database) as database:
             application.state.database = database
             application.state.timezone = chosen.timezone
-            yield
+            async with open_redis(chosen, database) as application.state.cache:
+                yield
 
     return lifespan
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.bodies import JsonRoute
+from api.caching import cacheable
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
@@ -113,6 +114,7 @@ async def delete_schedule(schedule_id: ScheduleId, database: DatabaseDependency)
     response_model=list[TaskSummary],
     responses={200: LISTED, **problems(404, 422, 503)},
 )
+@cacheable
 async def list_schedule_tasks(
     schedule_id: ScheduleId,
     query: Annotated[TaskQuery, Query()],

@@ -129,6 +129,7 @@ class TaskResponse(Response):
         *,
         more: dict[str, Any] | None = None,
     ) -> None:
+        self.version = task["version"]
         content = orjson.dumps(summary(task) | (more or {}), option=OPTIONS)
         super().__init__(content, status_code, headers, "application/json")
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.bodies import JsonRoute
+from api.caching import cacheable
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
@@ -75,6 +76,7 @@ async def create_task(
 @router.get(
     "/tasks", response_model=list[TaskSummary], responses={200: LISTED, **problems(422, 503)}
 )
+@cacheable
 async def list_tasks(
     query: Annotated[TaskQuery, Query()], request: Request, database: DatabaseDependency
 ) -> Response:
@@ -83,6 +85,7 @@ async def list_tasks(
 
 
 @router.get("/tasks/{task_id:number}", response_model=TaskDetail, responses=problems(404, 503))
+@cacheable
 async def get_task(task_id: TaskId, database: DatabaseDependency) -> Response:
     """Return one task."""
     return TaskResponse(await database.read(lambda connection: found(connection, task_id)))

@@ -5,6 +5,7 @@ Who wants to hear of it listens on an engine. Where nobody does, a note costs a 
 
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -24,12 +25,13 @@ def note(connection: Connection, task_ids: Iterable[int]) -> None:
         noted.update(task_ids)
 
 
-def tell(connection: Connection) -> None:
-    """Tell what the transaction changed that has ended: by COMMIT, or nobody knows how."""
+def telling(connection: Connection) -> Callable[[], None]:
+    """Return what tells of the transaction under way, to be called after its COMMIT.
+
+    Asked for before: a connection that is lost then says nothing any more.
+    """
     noted = connection.info.get(_NOTED)
-    if noted:
-        connection.info[_TELL](noted)
-        noted.clear()
+    return partial(_tell, noted, connection.info[_TELL]) if noted else _tell_nothing
 
 
 def listen(engine: Engine, tell: Tell) -> None:
@@ -40,7 +42,17 @@ def listen(engine: Engine, tell: Tell) -> None:
         record.info[_TELL] = tell
 
     def forget(connection: Connection) -> None:
-        connection.info[_NOTED].clear()
+        if not connection.invalidated:  # what was noted beside it is gone with it
+            connection.info.get(_NOTED, set()).clear()
 
     event.listen(engine, "checkout", begin)
     event.listen(engine, "rollback", forget)
+
+
+def _tell(noted: set[int], tell: Tell) -> None:
+    tell(noted)
+    noted.clear()
+
+
+def _tell_nothing() -> None:
+    return

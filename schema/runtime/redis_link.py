@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -16,8 +18,11 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-LIMIT_SECONDS = 0.04
-"""How long a question to Redis may take."""
+LIMIT_SECONDS = 0.015
+"""How long a question to Redis may take. What this process itself stood still does not count."""
+
+MOST_LATE = 3
+"""How many late answers in a row mean trouble: on a busy machine one alone means nothing."""
 
 REST_SECONDS = 1.0
 """How long after an error nobody but the probe asks Redis anything."""
@@ -45,6 +50,7 @@ class RedisLink:
         self.is_away = False
         self._client = Redis(connection_pool=_pool(url))
         self._refused: set[str] = set()
+        self._late = 0
         self._since = 0.0
         self._probing: asyncio.Task[None] | None = None
 
@@ -58,14 +64,18 @@ class RedisLink:
         if self.is_away:
             return None
         try:
-            async with asyncio.timeout(LIMIT_SECONDS):
+            async with _limit(LIMIT_SECONDS):
                 answer = await question(self._client)
         except ResponseError as error:
             self._note_refusal(doing, error)
             return None
+        except TimeoutError:
+            self._note_late()
+            return None
         except Exception as error:  # noqa: BLE001  # whatever is there instead, we go on without it
             self.leave(error)
             return None
+        self._late = 0
         if self._refused and doing in self._refused:
             self._refused.remove(doing)
             log.info("redis refusal is over", doing=doing)
@@ -85,9 +95,11 @@ class RedisLink:
         self._probing = asyncio.get_running_loop().create_task(self._probe())
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; ask nothing more."""
+        self.is_away = True
         if self._probing is not None:
             self._probing.cancel()
+            await asyncio.wait([self._probing])
         await self._client.connection_pool.disconnect()
 
     async def _probe(self) -> None:
@@ -100,11 +112,17 @@ class RedisLink:
 
     async def _answers(self) -> bool:
         try:
-            async with asyncio.timeout(LIMIT_SECONDS / 2):
+            async with _limit(LIMIT_SECONDS):
                 await moment(self._client)
         except Exception:  # noqa: BLE001  # still away
             return False
         return True
+
+    def _note_late(self) -> None:
+        self._late += 1
+        if self._late >= MOST_LATE:
+            self._late = 0
+            self.leave(TimeoutError(f"no answer within {LIMIT_SECONDS * 1000:g} ms"))
 
     def _note_refusal(self, doing: str, error: Exception) -> None:
         if doing not in self._refused:
@@ -124,6 +142,33 @@ def milliseconds(answer: Any) -> int:
         return int(seconds) * 1000 + int(microseconds) // 1000
     except (TypeError, ValueError):
         raise NonsenseError(f"TIME is {answer!r:.100}") from None
+
+
+@asynccontextmanager
+async def _limit(seconds: float) -> AsyncIterator[None]:
+    """Raise TimeoutError when the block takes longer.
+
+    In a process that stood still the answer may be there and unread when the time is up: then
+    there is as much again to read it.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        timer: asyncio.TimerHandle
+
+        def expire(due: float, *, is_last: bool) -> None:
+            nonlocal timer
+            now = loop.time()
+            if is_last or now - due < seconds / 2:
+                limit.reschedule(now)
+            else:
+                timer = loop.call_later(seconds, partial(expire, now + seconds, is_last=True))
+
+        due = loop.time() + seconds
+        timer = loop.call_at(due, partial(expire, due, is_last=False))
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _pool(url: str) -> BlockingConnectionPool:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from schema.runtime.changes import tell
+from schema.runtime.changes import telling
 from schema.runtime.errors import is_connection_lost, is_transient
 
 T = TypeVar("T")
@@ -39,14 +39,15 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 def commit(connection: Connection) -> None:
     """Commit, and tell what was changed; raises CommitUnknownError when the answer was lost."""
+    tell = telling(connection)
     try:
         connection.commit()
     except (DBAPIError, OSError) as error:
         if is_connection_lost(error):
-            tell(connection)
+            tell()
             raise CommitUnknownError from error
         raise
-    tell(connection)
+    tell()
 
 
 def run(engine: Engine, work: Callable[[Connection], T]) -> T:

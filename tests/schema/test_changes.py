@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from schema import holding, tasks, verbs
 from schema.attempts import Progress, Snoozed
@@ -99,6 +100,21 @@ def test_what_is_rolled_back_is_not_told(own: Engine, told: Told) -> None:
 
     assert told.by(fail) == []
     assert told.by(lambda: make(own)) != [{task_id}]
+
+
+def test_a_connection_that_breaks_tells_nothing_and_fails_as_it_would(
+    own: Engine, told: Told, engine: Engine
+) -> None:
+    (task_id,) = make(own)
+    told.all.clear()
+    with pytest.raises(OperationalError), own.connect() as connection:  # noqa: PT012
+        tasks.edit(connection, task_id, {"title": "b"})
+        me = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+        with engine.connect() as other:
+            other.exec_driver_sql(f"KILL {me}")
+        tasks.edit(connection, task_id, {"title": "b"})
+
+    assert told.all == []
 
 
 def test_a_settle_that_is_done_again_tells_once(own: Engine, told: Told) -> None:
