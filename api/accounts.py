@@ -15,7 +15,7 @@ from api.schedule_json import ScheduleSummary
 from api.schedule_query import ScheduleQuery
 from api.schedules import LISTED_SCHEDULES, schedule_page
 from api.task_json import TaskSummary
-from api.task_query import TaskQuery, refuse_given
+from api.task_query import PARAMETERS, TaskQueryDependency, refuse_given
 from api.tasks import LISTED, task_page
 from schema.fields import AccountId
 
@@ -30,11 +30,12 @@ Account = Annotated[AccountId, Path(description="Account that clients keep tasks
     "/accounts/{account_id:path}/tasks",
     response_model=list[TaskSummary],
     responses={200: LISTED, **problems(404, 422, 503)},
+    openapi_extra=PARAMETERS,
 )
 @cacheable
 async def list_account_tasks(
     account_id: Account,
-    query: Annotated[TaskQuery, Query()],
+    query: TaskQueryDependency,
     request: Request,
     database: DatabaseDependency,
 ) -> Response:

@@ -37,11 +37,12 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         title="Rowlease",
         version=VERSION,
         lifespan=_lifespan(read_settings),
-        # Handed over as they are: routes of an included router are matched twice per request.
+        # Handed over as they are: routes of an included router are matched twice per request. What
+        # is asked for most stands first: they are tried one after the other.
         routes=[
+            *tasks.router.routes,
             *batch_creation.router.routes,
             *batches.router.routes,
-            *tasks.router.routes,
             *verbs.router.routes,
             *history.router.routes,
             *schedules.router.routes,

@@ -18,7 +18,7 @@ from api.paths import prefix
 from api.schedule_json import ScheduleDetail, ScheduleResponse, SchedulesResponse, ScheduleSummary
 from api.schedule_query import ScheduleQuery
 from api.task_json import OPTIONS, TaskSummary
-from api.task_query import TaskQuery, refuse_given, refuse_repeated
+from api.task_query import PARAMETERS, TaskQueryDependency, refuse_given, refuse_repeated
 from api.tasks import LISTED, paging_headers, task_page
 from schema import schedule_listing, schedules
 from schema.fields import MAX_ID
@@ -113,11 +113,12 @@ async def delete_schedule(schedule_id: ScheduleId, database: DatabaseDependency)
     "/schedules/{schedule_id:number}/tasks",
     response_model=list[TaskSummary],
     responses={200: LISTED, **problems(404, 422, 503)},
+    openapi_extra=PARAMETERS,
 )
 @cacheable
 async def list_schedule_tasks(
     schedule_id: ScheduleId,
-    query: Annotated[TaskQuery, Query()],
+    query: TaskQueryDependency,
     request: Request,
     database: DatabaseDependency,
 ) -> Response:

@@ -1,11 +1,13 @@
 """What a list of tasks can be asked for."""
 
-from typing import Annotated, Literal, TypeVar, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Depends
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
 
-from api.faults import Fault
+from api.faults import Fault, from_pydantic
 from api.problems import Invalid
 from schema.fields import (
     MAX_ID,
@@ -85,6 +87,38 @@ SEVERAL = frozenset(
     name for name, field in TaskQuery.model_fields.items() if get_origin(field.annotation) is list
 )
 """Parameters that take several values."""
+
+
+async def _task_query(request: Request) -> TaskQuery:
+    """Read the parameters all at once: FastAPI, one by one, takes a fifth of a list's time."""
+    given: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name in SEVERAL:
+            given.setdefault(name, []).append(value)
+        elif name in given:
+            raise Invalid([Fault(f"/{name}", "given_twice")])
+        else:
+            given[name] = value
+    try:
+        return TaskQuery.model_validate(given)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise Invalid(
+            [from_pydantic({**each, "loc": ("query", *each["loc"])}) for each in details]
+        ) from None
+
+
+TaskQueryDependency = Annotated[TaskQuery, Depends(_task_query)]
+
+PARAMETERS: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in TaskQuery.model_json_schema(
+            ref_template="#/components/schemas/{model}"
+        )["properties"].items()
+    ]
+}
+"""What OpenAPI says of them: the `openapi_extra` of each route that takes them."""
 
 
 def refuse_repeated(parameters: QueryParams) -> None:

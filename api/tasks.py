@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Body, Path
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +15,7 @@ from api.documentation import operation_id, problems
 from api.paths import prefix
 from api.problems import Problem, instance
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
-from api.task_query import TaskQuery, refuse_repeated
+from api.task_query import PARAMETERS, TaskQuery, TaskQueryDependency
 from schema import listing, tasks, verbs
 from schema.fields import MAX_ID
 from schema.filters import TaskFilter
@@ -74,11 +74,14 @@ async def create_task(
 
 
 @router.get(
-    "/tasks", response_model=list[TaskSummary], responses={200: LISTED, **problems(422, 503)}
+    "/tasks",
+    response_model=list[TaskSummary],
+    responses={200: LISTED, **problems(422, 503)},
+    openapi_extra=PARAMETERS,
 )
 @cacheable
 async def list_tasks(
-    query: Annotated[TaskQuery, Query()], request: Request, database: DatabaseDependency
+    query: TaskQueryDependency, request: Request, database: DatabaseDependency
 ) -> Response:
     """List tasks, newest first."""
     return await task_page(query, query.filter(), request, database)
@@ -126,7 +129,6 @@ async def task_page(
     query: TaskQuery, wanted: TaskFilter, request: Request, database: Database
 ) -> Response:
     """Return a page of a list of tasks: `wanted` is what `query` asks for, or less."""
-    refuse_repeated(request.query_params)
 
     def work(connection: Connection) -> tuple[Page, int | None]:
         page = listing.page(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ SMALL = {
     "idle": "seconds=0.2",
     "batches": "calls=2 tasks=10",
     "lists": "tasks=200 rounds=1",
+    "requests": "seconds=0.5 connections=2 batch=3 tasks=10",
 }
 
 
@@ -38,6 +40,8 @@ def small(name: str) -> list[str]:
 def test_a_measure_gives_its_figures(
     server: Database, engine: Engine, tmp_path: Path, name: str
 ) -> None:
+    if name == "requests" and shutil.which("wrk") is None:
+        pytest.skip("wrk is not installed")
     measure = chosen(name, small(name))[name]
 
     figures = measure.measure(Stand(server, engine, tmp_path))

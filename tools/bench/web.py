@@ -50,12 +50,12 @@ class Api:
 
 
 @contextmanager
-def api(stand: Stand) -> Iterator[Api]:
-    """Start the API, wait until it is ready, end it at the end."""
+def api(stand: Stand, module: str = "api") -> Iterator[Api]:
+    """Start the API or what stands in for it, wait until it is ready, end it at the end."""
     port = free_port()
-    with (stand.folder / f"api-{time.monotonic_ns()}.log").open("wb") as log:
+    with (stand.folder / f"{module}-{time.monotonic_ns()}.log").open("wb") as log:
         process = subprocess.Popen(
-            bound([sys.executable, "-m", "api"]),
+            bound([sys.executable, "-m", module]),
             cwd=ROOT,
             env=stand.environment() | {"PORT": str(port)},
             stdin=subprocess.DEVNULL,

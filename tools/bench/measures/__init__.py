@@ -15,6 +15,7 @@ from tools.bench.measures.limit import Limit
 from tools.bench.measures.lists import Lists
 from tools.bench.measures.memory import Memory
 from tools.bench.measures.pickup import Pickup
+from tools.bench.measures.requests import Requests
 from tools.bench.measures.scaling import Scaling
 from tools.bench.measures.snapshot import Snapshot
 from tools.bench.stand import Stand
@@ -42,5 +43,6 @@ MEASURES: Mapping[str, Measure] = {
     "idle": Idle(),
     "batches": Batches(),
     "lists": Lists(),
+    "requests": Requests(),
 }
 """All measures by name, with the sizes that the project's targets are set for."""
