@@ -64,6 +64,10 @@ DETAILS: Mapping[str, Sentence] = {
         "So many tasks have the tag {tag} that it is only partly deleted: send the request again.",
         "使用标签 {tag} 的任务过多，目前只删除了一部分，请重新发送请求。",
     ),
+    "worker_gone": (
+        "Worker {worker_id} is not there or was called dead: claim under a new id.",
+        "工作者 {worker_id} 不存在或已被判定死亡，请使用新的 id 领取。",
+    ),
     "method_not_allowed": (
         "This address takes {allow}, not {method}.",
         "此地址支持 {allow}，不支持 {method}。",
@@ -221,6 +225,11 @@ FAULTS: Mapping[str, Sentence] = {
     "filter_empty": (
         "it must name at least one filter: all tasks are never meant by leaving out which",
         "至少需要一个筛选条件：省略条件并不表示全部任务",
+    ),
+    "outcome_needs": ("with this outcome {field} is required", "此结果必须提供 {field}"),
+    "queue_word": (
+        "it must be the name of a queue, * for all others, or -name to leave one out",
+        "必须是队列名、*（所有其他队列）或 -队列名（排除该队列）",
     ),
     "given_twice": ("it can be given once only", "只能提供一次"),
     "not_valid": ("it is not valid", "内容无效"),

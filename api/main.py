@@ -20,6 +20,7 @@ from api import (
     tags,
     tasks,
     verbs,
+    work,
     workers,
 )
 from api.database import open_database
@@ -27,6 +28,7 @@ from api.failures import Failures
 from api.paths import OnePath
 from api.problems import HANDLERS
 from api.redis import open_redis
+from schema.endings import Backoff
 from schema.runtime.settings import Settings, settings
 from schema.version import VERSION
 
@@ -52,6 +54,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
             *queues.router.routes,
             *dispatcher.router.routes,
             *workers.router.routes,
+            *work.router.routes,
             *health.router.routes,
             *documentation.ROUTES,
         ],
@@ -75,6 +78,10 @@ def _lifespan(
         async with open_database(chosen.database) as database:
             application.state.database = database
             application.state.timezone = chosen.timezone
+            application.state.backoff = Backoff(
+                chosen.retry_backoff_seconds, chosen.retry_backoff_max_seconds
+            )
+            application.state.aging_seconds = chosen.priority_aging_seconds
             async with open_redis(chosen, database) as application.state.cache:
                 yield
 

@@ -2,13 +2,20 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from schema.documents import PAYLOAD_BYTES, DocumentError, encode
+from schema.documents import (
+    CHECKPOINT_BYTES,
+    PAYLOAD_BYTES,
+    RESULT_BYTES,
+    DocumentError,
+    encode,
+)
 from schema.limits import (
     ACCOUNT_LENGTH,
     ERROR_CLASS_LENGTH,
@@ -96,13 +103,16 @@ def _in_range(moment: datetime) -> datetime:
     return moment
 
 
-def _document(value: Any) -> Any:
-    try:
-        encode(value, max_bytes=PAYLOAD_BYTES)
-    except DocumentError as error:
-        problem = {"reason": str(error)}
-        raise PydanticCustomError("document", "it cannot be stored: {reason}", problem) from None
-    return value
+def _document(max_bytes: int) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        try:
+            encode(value, max_bytes=max_bytes)
+        except DocumentError as error:
+            why = {"reason": str(error)}
+            raise PydanticCustomError("document", "it cannot be stored: {reason}", why) from None
+        return value
+
+    return check
 
 
 def _distinct(values: list[str]) -> list[str]:
@@ -157,8 +167,19 @@ Moment = Annotated[
 
 Payload = Annotated[
     Any,
-    AfterValidator(_document),
+    AfterValidator(_document(PAYLOAD_BYTES)),
     Field(description="Input of the handler: any JSON of up to 256 KiB"),
 ]
+Result = Annotated[
+    Any,
+    AfterValidator(_document(RESULT_BYTES)),
+    Field(description="What came of it: any JSON of up to 1 MiB"),
+]
+Checkpoint = Annotated[
+    Any,
+    AfterValidator(_document(CHECKPOINT_BYTES)),
+    Field(description="What the next attempt is to know: any JSON of up to 1 MiB"),
+]
+Text = Annotated[str, AfterValidator(_text)]
 TimeoutSeconds = Annotated[int, Field(ge=1, le=604_800)]
 RetryLimit = Annotated[int, Field(ge=0, le=100)]

@@ -10,14 +10,13 @@ from schema.attempts import (
     Failed,
     Failure,
     Hold,
-    Outcome,
     Released,
     Settlement,
     timed_out,
     worker_lost,
 )
 from schema.endings import Backoff
-from schema.settling import end_locked, lock_held
+from schema.settling import end_locked, lock_held, settlement_of
 from schema.statements import ORPHANED, OVERDUE, UNHEEDED
 from schema.states import AttemptOutcome
 
@@ -62,7 +61,7 @@ def cancel(
     rows = lock_held(connection, task_ids) if task_ids else []
     message = f"stopped: its worker did not end it within {grace_seconds:g} s"
     cancelled = Failed(Failure("Cancelled", message), AttemptOutcome.CANCELLED)
-    late = [(row, _settlement(row, cancelled)) for row in rows if _waits(row) >= grace_seconds]
+    late = [(row, settlement_of(row, cancelled)) for row in rows if _waits(row) >= grace_seconds]
     end_locked(connection, late, backoff)
     return len(late)
 
@@ -82,7 +81,7 @@ def release_unknown(
     wanted = set(holds)
     rows = lock_held(connection, [task_id for task_id, _ in holds]) if holds else []
     unknown = [
-        (row, _settlement(row, Released()))
+        (row, settlement_of(row, Released()))
         for row in rows
         if row.worker_id == worker_id and (row.id, row.fence) in wanted
     ]
@@ -92,18 +91,5 @@ def release_unknown(
 
 def _ended(row: Any) -> Settlement:
     if row.is_over:
-        return _settlement(row, timed_out(row.timeout_seconds))
-    return _settlement(row, worker_lost(row.worker_id, resumable=bool(row.is_resumable)))
-
-
-def _settlement(row: Any, outcome: Outcome) -> Settlement:
-    return Settlement(
-        task_id=row.id,
-        fence=row.fence,
-        attempt=row.current_retry_count + 1,
-        worker_id=row.worker_id,
-        available_at=row.available_at,
-        started_at=row.started_at,
-        ended_at=row.now,
-        outcome=outcome,
-    )
+        return settlement_of(row, timed_out(row.timeout_seconds))
+    return settlement_of(row, worker_lost(row.worker_id, resumable=bool(row.is_resumable)))

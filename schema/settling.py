@@ -1,13 +1,23 @@
 """Settling: what becomes of a task when an attempt has ended, written under its fence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from schema import queues, tasks
-from schema.attempts import Failed, Failure, Lost, QueuePaused, Released, Settlement, Succeeded
-from schema.endings import CANCELLED, Backoff, Ending, attempt_row, ending_of
+from schema.attempts import (
+    Failed,
+    Failure,
+    Hold,
+    Lost,
+    Outcome,
+    QueuePaused,
+    Released,
+    Settlement,
+    Succeeded,
+)
+from schema.endings import CANCELLED, Backoff, Ending, attempt_row, ending_of, outcome_word
 from schema.inserting import insert_written
 from schema.new_task import NewTask
 from schema.runtime.changes import note
@@ -34,6 +44,41 @@ def settle(
         return []
     connection.rollback()
     return _settle_locked(connection, settlements, backoff)
+
+
+def settle_by_fences(
+    connection: Connection, worker_id: str, ends: Mapping[Hold, Outcome], backoff: Backoff
+) -> set[Hold]:
+    """Write the ends of attempts of which their worker knows no more than the leases.
+
+    The tasks' rows tell the rest, and now is their end. Returns the leases that were lost. An end
+    that this worker had recorded before, perhaps as cancelled, is taken: the answer was lost.
+    """
+    rows = lock_held(connection, {task_id for task_id, _ in ends}) if ends else ()
+    held = {(row.id, row.fence): row for row in rows if row.worker_id == worker_id}
+    taken = [(held[hold], settlement_of(held[hold], ends[hold])) for hold in ends if hold in held]
+    end_locked(connection, taken, backoff)
+    others = ends.keys() - held.keys()
+    return others - {
+        (row.task_id, row.fence)
+        for row in _recorded(connection, others)
+        if row.worker_id == worker_id
+        and row.outcome in {outcome_word(ends[row.task_id, row.fence]), AttemptOutcome.CANCELLED}
+    }
+
+
+def settlement_of(row: Any, outcome: Outcome) -> Settlement:
+    """Return the end, now, of the attempt that a row of `lock_held` tells of."""
+    return Settlement(
+        task_id=row.id,
+        fence=row.fence,
+        attempt=row.current_retry_count + 1,
+        worker_id=row.worker_id,
+        available_at=row.available_at,
+        started_at=row.started_at,
+        ended_at=row.now,
+        outcome=outcome,
+    )
 
 
 def _follow(connection: Connection, taken: Sequence[Settlement]) -> None:
@@ -90,15 +135,23 @@ def _settle_locked(
 
 
 def _unrecorded(connection: Connection, settlements: list[Settlement]) -> list[Settlement]:
-    if not settlements:
-        return []
-    keys = ",".join(f"({item.task_id},{item.fence})" for item in settlements)
-    recorded = {tuple(row) for row in connection.exec_driver_sql(RECORDED.format(keys=keys))}
+    holds = {(item.task_id, item.fence) for item in settlements}
+    recorded = {
+        (row.task_id, row.fence, row.worker_id, row.ended_at)
+        for row in _recorded(connection, holds)
+    }
     return [
         item
         for item in settlements
         if (item.task_id, item.fence, item.worker_id, item.ended_at) not in recorded
     ]
+
+
+def _recorded(connection: Connection, holds: Collection[Hold]) -> Sequence[Any]:
+    if not holds:
+        return ()
+    keys = ",".join(f"({task_id},{fence})" for task_id, fence in holds)
+    return connection.exec_driver_sql(RECORDED.format(keys=keys)).all()
 
 
 def _ending_of_held(row: Any, item: Settlement, backoff: Backoff) -> Ending:

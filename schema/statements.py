@@ -72,7 +72,7 @@ ORDER BY id FOR UPDATE"""
 INSERT_ATTEMPTS = """INSERT INTO task_attempts (task_id, fence, attempt, worker_id, available_at,
     started_at, ended_at, outcome, error_class, message, traceback, result)"""
 
-RECORDED = """SELECT task_id, fence, worker_id, ended_at FROM task_attempts
+RECORDED = """SELECT task_id, fence, worker_id, ended_at, outcome FROM task_attempts
 WHERE (task_id, fence) IN ({keys})"""
 """Ended attempts by key. Worker and end tell an attempt's own settle from the reaper's."""
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from schema import server
+from schema.queue_choice import QueueChoice, QueueChoiceError
 from schema.runtime import logging
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import SettingsError, settings
@@ -18,7 +19,6 @@ from worker.executors.children import clean_up
 from worker.finishing import Part
 from worker.handlers import HandlerError
 from worker.options import Mode, mode_of
-from worker.queues import QueueChoice, QueueChoiceError
 from worker.worker import Worker
 
 log = logging.get_logger(__name__)

@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from schema import grants, server
+from schema.queue_choice import QueueChoice, QueueChoiceError
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.errors import DENIED, error_code
 from schema.runtime.settings import Settings, SettingsError
 from worker import handlers
 from worker.handlers import Handler, HandlerError
-from worker.queues import QueueChoice, QueueChoiceError
 
 OK, DOUBT, FAULT = "ok", "doubt", "fault"
 

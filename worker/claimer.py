@@ -11,13 +11,13 @@ from schema import claims, gates
 from schema.attempts import Claimed
 from schema.claims import ClaimShortError, ScanHints
 from schema.gates import Gates
+from schema.queue_choice import QueueChoice
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
 from schema.runtime.transactions import transaction
 from worker.backpressure import LOOK_SECONDS, Backpressure
 from worker.identity import Identity
 from worker.polling import Polling
-from worker.queues import QueueChoice
 from worker.running import Running
 from worker.slots import Slots
 from worker.threads import Failed, watched

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from schema import remaining
+from schema.queue_choice import QueueChoice
 from schema.runtime.outage import Outage
-from worker.queues import QueueChoice
 
 
 @dataclass(slots=True)

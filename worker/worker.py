@@ -11,6 +11,7 @@ from schema.announcing import announced
 from schema.attempts import Hold, Settlement
 from schema.endings import Backoff
 from schema.leases import release_unknown
+from schema.queue_choice import QueueChoice
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.logging import get_logger
 from schema.runtime.settings import Settings, host_name
@@ -32,7 +33,6 @@ from worker.handlers import Handler, Kind
 from worker.heart import Heart, Reflexes
 from worker.identity import Identity
 from worker.keeping import TaskKeeper, Writers
-from worker.queues import QueueChoice
 from worker.running import Running
 from worker.saver import Saver
 from worker.slots import Slots

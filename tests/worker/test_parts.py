@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
 from schema.attempts import Claimed, Failed, Failure, Outcome, Snoozed, Succeeded
+from schema.queue_choice import QueueChoice, QueueChoiceError
 from schema.states import AttemptOutcome
 from tests.rows import AT_ONCE, claim, ended, make
 from worker import handlers, polling
@@ -19,7 +20,6 @@ from worker.completer import Completer
 from worker.handlers import HandlerError, Kind, handler
 from worker.narrator import Narrator
 from worker.polling import Polling
-from worker.queues import QueueChoice, QueueChoiceError
 from worker.signals import Snooze
 from worker.slots import Slots
 from worker.unknown import MOST_TYPES, UnknownTypes

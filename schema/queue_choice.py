@@ -1,4 +1,4 @@
-"""Which queues a worker takes, and in which order."""
+"""Which queues a worker takes, and in which order: WORKER_QUEUES, or what it says over HTTP."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
