@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from schema.inserting import insert_rows
 from schema.limits import COUNT_LIMIT
 from schema.models.tasks import Tag, TaskTag
+from schema.runtime.changes import note
 from schema.runtime.errors import is_duplicate_key
 from schema.statements import TAG_COUNT, TAGGED, TOUCH
 
@@ -128,6 +129,7 @@ def _touched(connection: Connection, tag_id: int, after_id: int) -> Sequence[int
     found = connection.exec_driver_sql(TAGGED, (tag_id, after_id, PAGE))
     task_ids: Sequence[int] = found.scalars().all()
     if task_ids:
+        note(connection, task_ids)
         connection.exec_driver_sql(TOUCH.format(ids=",".join(map(str, task_ids))))
     return task_ids
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from schema import holding, tasks, verbs
+from schema import holding, tags, tasks, verbs
 from schema.attempts import Progress, Snoozed
 from schema.changes import Notice, read
 from schema.runtime.addresses import DatabaseAddress
@@ -48,6 +48,17 @@ def told(own: Engine) -> Told:
 
 def apply(engine: Engine, verb: Verb, *task_ids: int) -> None:
     run(engine, lambda connection: verbs.apply(connection, Order(verb, "x"), task_ids))
+
+
+def test_who_renames_or_deletes_a_tag_tells_of_its_tasks(own: Engine, told: Told) -> None:
+    ids = set(make(own, 2, tags=["a"]))
+    make(own, tags=["b"])
+
+    def rename(connection: Connection) -> None:
+        tags.touch(connection, tags.rename(connection, "a", "c") or 0)
+
+    assert told.by(lambda: run(own, rename)) == [ids]
+    assert told.by(lambda: run(own, lambda connection: tags.remove(connection, "c"))) == [ids]
 
 
 def test_each_move_of_a_task_tells_of_it(own: Engine, told: Told) -> None:
