@@ -35,6 +35,7 @@ from rowlease.schedules import (
     ScheduleChanges,
     ScheduleSummary,
 )
+from rowlease.tags import Tag
 from rowlease.task_fields import NewTask, TaskChanges, TaskFilter
 from rowlease.task_records import (
     Attempt,
@@ -83,6 +84,7 @@ __all__ = [
     "ScheduleChanges",
     "ScheduleSummary",
     "SettingsError",
+    "Tag",
     "Task",
     "TaskChanges",
     "TaskFilter",

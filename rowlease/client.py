@@ -13,6 +13,7 @@ from rowlease.errors import SettingsError
 from rowlease.operations import M
 from rowlease.queues import Queues
 from rowlease.schedules import Schedules
+from rowlease.tags import Tags
 from rowlease.tasks import Tasks
 from rowlease.transports import Async, Sync
 from rowlease.workers import Workers
@@ -31,6 +32,7 @@ class Resources(Generic[M]):
         self.schedules = Schedules(connection)
         self.dispatcher = Dispatcher(connection)
         self.workers = Workers(connection)
+        self.tags = Tags(connection)
         self.batches = Batches(connection)
 
 

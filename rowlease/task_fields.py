@@ -48,7 +48,10 @@ class TaskChanges(TypedDict, total=False):
 
 
 class TaskFilter(TypedDict, total=False):
-    """Which tasks: of several values any is meant, of several filters all."""
+    """Which tasks: of several values any is meant, of several filters all.
+
+    `q` is the number of a task, or what its title begins with.
+    """
 
     status: Status | Sequence[Status]
     state: StateName | Sequence[StateName]
@@ -59,6 +62,12 @@ class TaskFilter(TypedDict, total=False):
     task_type: str | Sequence[str]
     account_id: str | Sequence[str]
     schedule_id: int | Sequence[int]
+    batch_id: int | Sequence[int]
+    error_class: str | Sequence[str]
+    q: str
+    created_after: Time
+    created_before: Time
+    overdue: bool
 
 
 class TaskListing(TaskFilter, total=False):

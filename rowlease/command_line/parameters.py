@@ -34,6 +34,7 @@ QueueName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the queu
 Reason = Annotated[str | None, typer.Option(help="Why; it is kept")]
 Limit = Annotated[int, typer.Option(min=1, help="How many to show at most")]
 Names = list[str]
+Numbers = list[int]
 
 Title = Annotated[str, typer.Option(help="What it is, for people")]
 Description = Annotated[str, typer.Option(help="More about it")]

@@ -39,7 +39,7 @@ COLUMNS: Columns[ScheduleSummary] = {
 
 
 class Filters(TypedDict, total=False):
-    """Options of the list; each may be repeated."""
+    """Options of the list."""
 
     status: Annotated[
         Names, typer.Option(metavar="<str>", help="active, paused, completed. May be repeated")

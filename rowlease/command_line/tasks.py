@@ -11,6 +11,7 @@ from rowlease.command_line.parameters import (
     Description,
     Limit,
     Names,
+    Numbers,
     Payload,
     Priority,
     Queue,
@@ -40,7 +41,7 @@ COLUMNS: Columns[TaskSummary] = {
 
 
 class Filters(TypedDict, total=False):
-    """Options of the list; each may be repeated."""
+    """Options of the list."""
 
     status: Annotated[
         Names, typer.Option(metavar="<str>", help="to_do, in_progress, done ... May be repeated")
@@ -52,6 +53,17 @@ class Filters(TypedDict, total=False):
     queue: Annotated[Names, typer.Option(metavar="<str>", help="May be repeated")]
     task_type: Annotated[Names, typer.Option(metavar="<str>", help="May be repeated")]
     account_id: Annotated[Names, typer.Option(metavar="<str>", help="May be repeated")]
+    error_class: Annotated[Names, typer.Option(metavar="<str>", help="May be repeated")]
+    schedule_id: Annotated[Numbers, typer.Option(metavar="<int>", help="May be repeated")]
+    batch_id: Annotated[Numbers, typer.Option(metavar="<int>", help="May be repeated")]
+    state: Annotated[
+        Names, typer.Option(metavar="<str>", help="READY, RUNNING, SUCCESS ... May be repeated")
+    ]
+    tag_match: Annotated[str, typer.Option(help="any (the default) or all of the tags")]
+    q: Annotated[str, typer.Option("--q", help="A number, or what the title begins with")]
+    created_after: Annotated[str, typer.Option(help="2031-01-31T08:00:00Z, or later")]
+    created_before: Annotated[str, typer.Option(help="Before 2031-01-31T08:00:00Z")]
+    overdue: Annotated[bool, typer.Option(help="Whether its due date has passed")]
 
 
 class _Required(TypedDict):

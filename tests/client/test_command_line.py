@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
+from rowlease import NewSchedule, NewTask, TaskFilter
+from rowlease.command_line import schedules, tasks
 from rowlease.command_line.main import app
 from rowlease.command_line.output import age, aligned, cell, columns_of, duration
 from tests.rows import claim, fail, make, succeed
@@ -78,6 +80,18 @@ def test_tasks_are_listed_in_80_columns(engine: Engine, run: Run) -> None:
     assert [row[:3] for row in rows] == [[str(each), "to_do", "中"] for each in reversed(ids)]
 
 
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        (tasks.Creation, NewTask),
+        (tasks.Filters, TaskFilter),
+        (schedules.Creation, NewSchedule),
+    ],
+)
+def test_a_command_takes_all_that_the_client_does(options: Any, fields: Any) -> None:
+    assert set(get_type_hints(options)) == set(get_type_hints(fields)) - {"on_conflict"}
+
+
 def test_a_list_is_filtered_and_ends_at_its_limit(engine: Engine, run: Run) -> None:
     make(engine, 2)
     ids = make(engine, 3, queue="other", tags=["x"])
@@ -88,6 +102,16 @@ def test_a_list_is_filtered_and_ends_at_its_limit(engine: Engine, run: Run) -> N
     assert [each["id"] for each in json.loads(done.stdout)] == ids[:0:-1]
     assert "There are more than 2" in done.stderr
     assert len(answered(run("--json", "tasks", "list", *filters))) == 3
+    more = [
+        "--q",
+        "a task",
+        "--overdue",
+        "--schedule-id",
+        "5",
+        "--created-before",
+        "2031-01-31T00:00Z",
+    ]
+    assert answered(run("tasks", "list", "--json", *more)) == []
 
 
 def test_a_task_is_shown_with_its_payload(engine: Engine, run: Run) -> None:

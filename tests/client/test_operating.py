@@ -102,6 +102,20 @@ def test_a_name_never_leads_elsewhere(client: Client, name: str) -> None:
         client.queues.delete(name)
 
 
+def test_tags_are_kept(client: Client) -> None:
+    task_id = client.tasks.create(title="a", tags=["a/b", "z"]).id
+    client.tasks.create(title="b", tags=["a/b"])
+
+    assert [(each.name, each.count) for each in client.tags.list(limit=1)] == [("a/b", 2), ("z", 1)]
+    assert client.tags.rename("a/b", "图 ?").count == 2
+    with pytest.raises(Conflict):
+        client.tags.rename("z", "图 ?")
+    client.tags.delete("图 ?")
+    assert client.tasks.get(task_id).tags == ("z",)
+    with pytest.raises(NotFound):
+        client.tags.delete("图 ?")
+
+
 def test_schedules_are_kept(client: Client) -> None:
     schedules = client.schedules
     made = schedules.create(

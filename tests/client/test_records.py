@@ -17,6 +17,7 @@ from api import (
     queues,
     schedule_json,
     schedule_query,
+    tags,
     task_json,
     task_query,
     verbs,
@@ -38,6 +39,7 @@ from rowlease.schedules import (
     ScheduleStatus,
     ScheduleSummary,
 )
+from rowlease.tags import Tag, TagListing
 from rowlease.task_records import Progress, Task
 from rowlease.workers import HeldTask, Worker, WorkerListing, WorkerStatus
 from schema import fields as taken_fields
@@ -62,6 +64,7 @@ ANSWERED: list[tuple[type[Record], type[BaseModel]]] = [
     (ScheduleSummary, schedule_json.ScheduleSummary),
     (Schedule, schedule_json.ScheduleDetail),
     (ReorderedSchedule, schedule_json.ReorderedSchedule),
+    (Tag, tags.TagSummary),
     (DispatcherStatus, dispatcher.DispatcherStatus),
     (RunningTask, dispatcher.RunningTask),
     (BatchReport, batches.BatchReport),
@@ -81,6 +84,7 @@ SENT: list[tuple[Any, Any]] = [
     (NewQueue, queue_fields.QueueCreation),
     (QueueChanges, queue_fields.QueueChanges),
     (QueueListing, queues.QueueQuery),
+    (TagListing, tags.TagQuery),
     (NewSchedule, schedule_fields.ScheduleCreation),
     (ScheduleChanges, schedule_fields.ScheduleChanges),
     (ScheduleListing, schedule_query.ScheduleQuery),

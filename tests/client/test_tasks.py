@@ -71,6 +71,10 @@ def test_a_list_can_be_filtered(engine: Engine, client: Client) -> None:
     assert [each.id for each in client.tasks.list(priority=["high", "low"])] == [low, high]
     assert [each.id for each in client.tasks.list(queue="b", tag=("x", "y"))] == [low]
     assert list(client.tasks.list(status="done")) == []
+    created = client.tasks.get(low).created_at
+    found = client.tasks.list(created_after=created, created_before=NOON, overdue=False)
+    assert low in {each.id for each in found}
+    assert [each.id for each in client.tasks.list(q=str(high))] == [high]
 
 
 def test_of_a_link_only_the_query_is_followed(scripted: ScriptedServer) -> None:
