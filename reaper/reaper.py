@@ -5,6 +5,7 @@ from collections.abc import Callable
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 
+from reaper.answers import PRUNE_SECONDS, prune_answers
 from reaper.batches import carry_on
 from reaper.burial import Burial
 from reaper.counting import Counting
@@ -42,6 +43,7 @@ class Reaper:
         self._every(seconds, "carrying on batches", lambda: carry_on(engine, stopping))
         self._every(min(seconds, FIRING_SECONDS), "firing schedules", lambda: fire(engine))
         self._every(seconds, "counting tasks", Counting(engine))
+        self._every(PRUNE_SECONDS, "pruning answers", lambda: prune_answers(engine))
 
     def run(self) -> None:
         """Run the chores until asked to stop; one under way is let finish."""

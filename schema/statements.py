@@ -118,7 +118,7 @@ WHERE status = 'in_progress' AND worker_id = %s"""
 """All leases that the database says a worker holds."""
 
 LOCK_FOR_VERB = """SELECT id, status, stage, queue, priority, current_retry_count, unique_key,
-    stop_requested_at IS NOT NULL AS is_stopping
+    version, stop_requested_at IS NOT NULL AS is_stopping
 FROM tasks FORCE INDEX (PRIMARY)
 WHERE id IN ({ids}) AND delete_requested_at IS NULL
 ORDER BY id FOR UPDATE"""
@@ -247,6 +247,29 @@ whole order is named: beside a row of `queues` MySQL sorts by available_at alone
 
 QUEUE_PAGE = f"{_QUEUE} WHERE name > %s ORDER BY name LIMIT %s"
 """Queues by their names: after, limit."""
+
+_IS_OLD = "created_at < UTC_TIMESTAMP(6) - INTERVAL 24 HOUR"
+
+BEGIN_ANSWER = f"""INSERT INTO idempotency_keys (`key`, principal, fingerprint, created_at)
+VALUES (%s, %s, %s, UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE fingerprint = IF({_IS_OLD}, %s, fingerprint),
+    status_code = IF({_IS_OLD}, NULL, status_code),
+    created_at = IF({_IS_OLD}, UTC_TIMESTAMP(6), created_at)"""
+"""Take a key, or wait for who has it: key, principal, fingerprint, fingerprint. Without the UPDATE
+all who wait would get a shared lock when the first is rolled back, and deadlock."""
+
+OLD_ANSWERS = f"""SELECT `key`, principal
+FROM idempotency_keys FORCE INDEX (ix_idempotency_keys_created_at)
+WHERE {_IS_OLD} ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED"""
+"""Lock keys whose time is over, the oldest first, that nobody else has locked."""
+
+COUNTED_WAITING = """SELECT CAST(COALESCE(SUM(task_count), 0) AS SIGNED) FROM queue_counts
+WHERE queue = %s AND status IN ('to_do', 'retrying')"""
+"""Waiting tasks of a queue, as the reaper counted them last."""
+
+WAITING_UP_TO = f"""SELECT COUNT(*) FROM (SELECT 1 FROM tasks FORCE INDEX ({CLAIM_INDEX})
+    WHERE claimable = 1 AND queue = %s LIMIT %s) AS waiting"""
+"""Waiting tasks of a queue, as of now, counted up to a limit."""
 
 COUNT_EXACTLY = """SELECT queue, status, priority, COUNT(*) FROM tasks
 WHERE delete_requested_at IS NULL GROUP BY queue, status, priority"""

@@ -1,6 +1,6 @@
 """Tasks as their clients make and edit them; `schema.verbs` has the rest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -176,8 +176,13 @@ def _insert(connection: Connection, values: str, rows: Sequence[Row]) -> list[in
     return [first + step * position for first, count in spans for position in range(count)]
 
 
-def edit(connection: Connection, task_id: int, changes: Mapping[str, Any]) -> bool:
-    """Change fields of EDITABLE; False when there is no such task.
+def edit(
+    connection: Connection,
+    task_id: int,
+    changes: Mapping[str, Any],
+    versions: Collection[int] | None = None,
+) -> bool:
+    """Change fields of EDITABLE; False when there is no such task, or none of these versions.
 
     A change of timeout_seconds holds from the next claim on: a lease never grows.
     """
@@ -185,6 +190,8 @@ def edit(connection: Connection, task_id: int, changes: Mapping[str, Any]) -> bo
     if "due_date" in columns:
         columns["due_date"] = to_database(columns["due_date"])
     change = _by_key(update(Task)).where(Task.id == task_id, Task.delete_requested_at.is_(None))
+    if versions is not None:
+        change = change.where(Task.version.in_(versions))
     result = connection.execute(change.values(**columns, version=Task.version + 1))
     if result.rowcount == 0:
         return False

@@ -31,6 +31,7 @@ class Answer(StrEnum):
     REFUSED = "refused"
     KEY_TAKEN = "key_taken"
     MISSING = "missing"
+    STALE = "stale"
 
 
 SUCCESSES = frozenset({Answer.DONE, Answer.HOLDS_ALREADY})
@@ -59,13 +60,14 @@ class Order:
     """Who does what to tasks, and why. `place` is where reorder moves them.
 
     A number shifts a task by so many seconds, negative is sooner; "first" and "last" move it
-    within its queue and priority.
+    within its queue and priority. `versions`: only tasks that have one of these.
     """
 
     verb: Verb
     actor: str
     reason: str | None = None
     place: float | Literal["first", "last"] = 0
+    versions: frozenset[int] | None = None
 
 
 def allowed_actions(status: str, *, stopping: bool) -> list[str]:
@@ -86,7 +88,7 @@ def apply(connection: Connection, order: Order, task_ids: Sequence[int]) -> list
     their number is, two a task for reorder to "first".
     """
     rows = {row.id: row for row in lock(connection, task_ids)}
-    results = [_judge(order.verb, task_id, rows.get(task_id)) for task_id in task_ids]
+    results = [_judge(order, task_id, rows.get(task_id)) for task_id in task_ids]
     if order.verb is Verb.START:
         results = _start(connection, results, {row.id: row.unique_key for row in rows.values()})
     taken = _taken(results)
@@ -105,10 +107,10 @@ def _taken(results: Iterable[Result]) -> list[Result]:
     return list({each.task_id: each for each in results if each.answer is Answer.DONE}.values())
 
 
-def _judge(verb: Verb, task_id: int, row: Any | None) -> Result:
+def _judge(order: Order, task_id: int, row: Any | None) -> Result:
     if row is None:
         return Result(task_id, Answer.MISSING)
-    status = Status(row.status)
+    verb, status = order.verb, Status(row.status)
     found = Result(
         task_id,
         Answer.DONE,
@@ -117,6 +119,8 @@ def _judge(verb: Verb, task_id: int, row: Any | None) -> Result:
         state=state_of(status, row.stage),
         place=(row.queue, row.priority),
     )
+    if order.versions is not None and row.version not in order.versions:
+        return replace(found, answer=Answer.STALE, after=status)
     if _holds(verb, status, stopping=bool(row.is_stopping)):
         return replace(found, answer=Answer.HOLDS_ALREADY, after=status)
     if status not in MOVES[verb].sources:

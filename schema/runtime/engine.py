@@ -67,7 +67,11 @@ def create_thread_engine(
 
 
 def create_asyncio_engine(
-    address: DatabaseAddress, *, connections: int = 10, autocommit: bool = False
+    address: DatabaseAddress,
+    *,
+    connections: int = 10,
+    autocommit: bool = False,
+    lock_seconds: int = LOCK_SECONDS,
 ) -> AsyncEngine:
     """Return an engine on asyncmy with at most `connections` connections.
 
@@ -82,7 +86,7 @@ def create_asyncio_engine(
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
         **options,
     )
-    _force_session(engine.sync_engine)
+    _force_session(engine.sync_engine, lock_seconds=lock_seconds)
     return engine
 
 
@@ -117,7 +121,7 @@ def _url(address: DatabaseAddress, driver: str) -> URL:
     )
 
 
-def _force_session(engine: Engine, *, lock_seconds: int = LOCK_SECONDS) -> None:
+def _force_session(engine: Engine, *, lock_seconds: int) -> None:
     def set_session(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         try:

@@ -30,6 +30,8 @@ DENIED = frozenset({1044, 1142, 1143})
 """The user may not do that in the database, to the table, to the column."""
 
 DUPLICATE_KEY = 1062
+LOCK_WAIT = 1205
+"""A lock was waited for in vain; the transaction goes on."""
 MISSING_TABLE = 1146
 MISSING_DATABASE = 1049
 
