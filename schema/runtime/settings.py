@@ -1,17 +1,31 @@
 """Settings: environment variables, read once into one frozen object."""
 
+import re
 import socket
+from collections.abc import Mapping
 from functools import cache
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schema.runtime.addresses import DatabaseAddress
+from schema.states import Actor
 from schema.zones import zone_of
 
 Seconds = Annotated[float, Field(gt=0)]
+
+
+_TOKEN = re.compile("[!-+\\--~]+")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+
+
+class Rate(NamedTuple):
+    """So many requests in so many seconds."""
+
+    requests: int
+    seconds: int
 
 
 class SettingsError(Exception):
@@ -28,6 +42,11 @@ class Settings(BaseSettings):
     host: str | None = None
     port: int = Field(default=8000, ge=0, le=65535)
     web_concurrency: int = Field(default=1, ge=1, le=256)
+    client_tokens: str = Field(default="", repr=False)
+    operator_tokens: str = Field(default="", repr=False)
+    cors_origins: str = ""
+    rate_limit: str | None = Field(default=None, pattern="^[1-9][0-9]{0,8}(/[1-9][0-9]{0,4})?$")
+    max_queue_depth: int | None = Field(default=None, ge=1)
     worker_concurrency: int = Field(default=10, ge=1, le=10_000)
     worker_queues: str = "*"
     worker_handlers: str = ""
@@ -63,6 +82,26 @@ class Settings(BaseSettings):
         zone_of(value)
         return value
 
+    @field_validator("client_tokens", "operator_tokens")
+    @classmethod
+    def _tokens_can_be_sent(cls, value: str) -> str:
+        if not all(_TOKEN.fullmatch(token) for token in _parts(value)):
+            raise ValueError("a token has visible ASCII characters only, and no comma")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_named(cls, value: str) -> str:
+        if not all(_ORIGIN.fullmatch(origin) for origin in _parts(value)):
+            raise ValueError("name each origin, such as https://example.org, without a path")
+        return value
+
+    @model_validator(mode="after")
+    def _no_token_has_two_roles(self) -> "Settings":
+        if set(_parts(self.client_tokens)) & set(_parts(self.operator_tokens)):
+            raise ValueError("CLIENT_TOKENS and OPERATOR_TOKENS must not share a token")
+        return self
+
     @model_validator(mode="after")
     def _backoff_grows(self) -> "Settings":
         if self.retry_backoff_max_seconds < self.retry_backoff_seconds:
@@ -79,7 +118,26 @@ class Settings(BaseSettings):
     @property
     def handler_modules(self) -> tuple[str, ...]:
         """Modules to import for their handlers, in the order named."""
-        return tuple(name.strip() for name in self.worker_handlers.split(",") if name.strip())
+        return _parts(self.worker_handlers)
+
+    @property
+    def tokens(self) -> Mapping[str, Actor]:
+        """Which role each token has."""
+        given = {Actor.CLIENT: self.client_tokens, Actor.OPERATOR: self.operator_tokens}
+        return {token: role for role, tokens in given.items() for token in _parts(tokens)}
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Origins whose pages may call the API from a browser."""
+        return _parts(self.cors_origins)
+
+    @property
+    def rate(self) -> Rate | None:
+        """How much one token may ask for from one address; None: no limit."""
+        if self.rate_limit is None:
+            return None
+        requests, _, seconds = self.rate_limit.partition("/")
+        return Rate(int(requests), int(seconds or 1))
 
     @property
     def child_memory_bytes(self) -> int | None:
@@ -89,8 +147,12 @@ class Settings(BaseSettings):
 
     @property
     def bind_host(self) -> str:
-        """Address that the API listens on: this machine only, unless HOST says otherwise."""
-        return self.host or "127.0.0.1"
+        """Address that the API listens on: without tokens this machine only."""
+        return self.host or ("0.0.0.0" if self.tokens else "127.0.0.1")  # noqa: S104  # guarded by tokens
+
+
+def _parts(listed: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in listed.split(",") if part.strip())
 
 
 def host_name() -> str:

@@ -28,6 +28,17 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("WORKER_CONCURRENCY", "0", "WORKER_CONCURRENCY: Input should be greater than or equal"),
         ("TIMEZONE", "Mars/Olympus", "TIMEZONE: there is no time zone 'Mars/Olympus'"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT: String should match"),
+        (
+            "CLIENT_TOKENS",
+            "a,two words",
+            "CLIENT_TOKENS: a token has visible ASCII",
+        ),
+        ("OPERATOR_TOKENS", "schlüssel", "OPERATOR_TOKENS: a token has visible ASCII"),
+        ("CORS_ORIGINS", "*", "CORS_ORIGINS: name each origin, such as https://example.org"),
+        ("CORS_ORIGINS", "https://a.example/x", "CORS_ORIGINS: name each origin"),
+        ("RATE_LIMIT", "0", "RATE_LIMIT: String should match"),
+        ("RATE_LIMIT", "5/minute", "RATE_LIMIT: String should match"),
+        ("MAX_QUEUE_DEPTH", "0", "MAX_QUEUE_DEPTH: Input should be greater"),
         ("RETRY_BACKOFF_MAX_SECONDS", "0.5", "must not be less than RETRY_BACKOFF_SECONDS"),
     ],
 )
@@ -59,6 +70,51 @@ def test_modules_are_taken_in_the_order_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("WORKER_HANDLERS", "b, a.c,,")
 
     assert settings().handler_modules == ("b", "a.c")
+
+
+def test_a_token_has_one_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("CLIENT_TOKENS", " a, ,shared-by-two")
+    monkeypatch.setenv("OPERATOR_TOKENS", "b/+=._~")
+    assert settings().tokens == {"a": "client", "shared-by-two": "client", "b/+=._~": "operator"}
+    assert "shared" not in repr(settings())
+
+    monkeypatch.setenv("OPERATOR_TOKENS", "b,shared-by-two")
+    with pytest.raises(SettingsError, match="must not share a token") as caught:
+        settings()
+    assert "shared-by-two" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "host"),
+    [
+        ({}, "127.0.0.1"),
+        ({"CLIENT_TOKENS": "a"}, "0.0.0.0"),
+        ({"OPERATOR_TOKENS": "a"}, "0.0.0.0"),
+        ({"CLIENT_TOKENS": ","}, "127.0.0.1"),
+        ({"OPERATOR_TOKENS": "a", "HOST": "::1"}, "::1"),
+        ({"HOST": "0.0.0.0"}, "0.0.0.0"),
+    ],
+)
+def test_only_with_tokens_other_machines_are_listened_to(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], host: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert settings().bind_host == host
+
+
+@pytest.mark.parametrize(("given", "rate"), [("5", (5, 1)), ("600/60", (600, 60)), (None, None)])
+def test_a_rate_is_requests_in_seconds(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, rate: tuple[int, int] | None
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    if given is not None:
+        monkeypatch.setenv("RATE_LIMIT", given)
+
+    assert settings().rate == rate
 
 
 @pytest.mark.parametrize("scheme", ["mysql", "mysql+pymysql", "mariadb"])
