@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import JsonRoute
+from api.access import ClientRoute, OperatorRoute
 from api.caching import cacheable
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
@@ -20,7 +20,10 @@ from api.tasks import LISTED, task_page
 from schema.fields import AccountId
 
 router = APIRouter(
-    tags=["accounts"], route_class=JsonRoute, generate_unique_id_function=operation_id
+    tags=["accounts"], route_class=ClientRoute, generate_unique_id_function=operation_id
+)
+operators = APIRouter(
+    tags=["accounts"], route_class=OperatorRoute, generate_unique_id_function=operation_id
 )
 
 Account = Annotated[AccountId, Path(description="Account that clients keep tasks under")]
@@ -45,7 +48,7 @@ async def list_account_tasks(
     return await task_page(query, wanted, request, database)
 
 
-@router.get(
+@operators.get(
     "/accounts/{account_id:path}/schedules",
     response_model=list[ScheduleSummary],
     responses={200: LISTED_SCHEDULES, **problems(404, 422, 503)},

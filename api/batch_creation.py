@@ -10,21 +10,29 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import WideJsonRoute
+from api.access import ClientRoute
+from api.bodies import WIDE_BODY_BYTES
 from api.database import DatabaseDependency
 from api.documentation import ErrorItem, operation_id, problems
 from api.faults import Fault, from_pydantic
 from api.languages import Language, requested
 from api.problems import Invalid, Problem, document
 from api.task_json import OPTIONS, TasksResponse, TaskSummary, summary
-from api.tasks import key_taken
+from api.tasks import key_taken, require_room
 from schema import listing, tasks
 from schema.limits import MOST_AT_ONCE
 from schema.listing import TaskRow
 from schema.task_fields import TaskCreation
 
+
+class WideRoute(ClientRoute):
+    """A route whose body holds many tasks."""
+
+    body_bytes = WIDE_BODY_BYTES
+
+
 router = APIRouter(
-    tags=["batches"], route_class=WideJsonRoute, generate_unique_id_function=operation_id
+    tags=["batches"], route_class=WideRoute, generate_unique_id_function=operation_id
 )
 
 TASK = {"items": {"$ref": "#/components/schemas/TaskCreation"}}
@@ -84,19 +92,22 @@ async def create_tasks(
     invalid = [(index, each) for index, each in enumerate(checked) if isinstance(each, Invalid)]
     language = requested(request.scope)
 
-    def work(connection: Connection) -> tuple[list[TaskRow], list[Refused]]:
+    def work(connection: Connection) -> Response:
+        require_room(connection, request, [creation.queue for _, creation in good])
         created, taken = _place(connection, good)
         if taken and not batch.partial:
             raise _conflict(taken, language)
-        return created, taken
+        if not batch.partial:
+            return TasksResponse(created, 201)
+        return _partly(created, [*invalid, *taken], language)
 
-    created, taken = await database.write(work)
-    if not batch.partial:
-        return TasksResponse(created, 201)
-    failed = sorted([*invalid, *taken], key=lambda refused: refused[0])
+    return await database.write(work)
+
+
+def _partly(created: Sequence[TaskRow], refused: Sequence[Refused], language: Language) -> Response:
     content = {
         "created": [summary(task) for task in created],
-        "failed": [_told(refused, language) for refused in failed],
+        "failed": [_told(each, language) for each in sorted(refused, key=lambda each: each[0])],
     }
     return Response(orjson.dumps(content, option=OPTIONS), 201, media_type="application/json")
 

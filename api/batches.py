@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import JsonRoute
+from api.access import OPERATORS, ClientRoute, OperatorRoute, PrincipalDependency
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
 from api.languages import Language, requested
@@ -25,11 +25,11 @@ from schema import batches, listing
 from schema.batches import BatchRow, Report
 from schema.fields import MAX_ID
 from schema.limits import MOST_AT_ONCE
-from schema.states import MOVES, State, Verb
+from schema.states import MOVES, Actor, State, Verb
 from schema.verbs import Order, Result
 
 router = APIRouter(
-    tags=["batches"], route_class=JsonRoute, generate_unique_id_function=operation_id
+    tags=["batches"], route_class=OperatorRoute, generate_unique_id_function=operation_id
 )
 
 MOST_COUNTED = 1_000_000
@@ -132,18 +132,27 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 
 def _offer(verb: Verb, method: str, path: str, name: str) -> None:
     async def act(
-        selection: Annotated[Selection, Body()], request: Request, database: DatabaseDependency
+        selection: Annotated[Selection, Body()],
+        request: Request,
+        database: DatabaseDependency,
+        principal: PrincipalDependency,
     ) -> Response:
+        if selection.filter is not None:
+            principal.require(OPERATORS)
         if selection.dry_run:
             count = await database.read(lambda connection: _count(connection, selection))
             return _json(_report(verb, Report(count, 0, ()), "en"))
-        order = Order(verb, str(MOVES[verb].by), selection.reason)
-        done = await database.write(lambda connection: _apply(connection, order, selection))
-        language = requested(request.scope)
-        if isinstance(done, Report):
-            return _json(_report(verb, done, language))
-        location = f"{prefix(request.scope)}/batches/{done['id']}"
-        return _json(_batch(done, language), 202, {"location": location})
+        order = Order(verb, principal.acting(verb), selection.reason)
+
+        def work(connection: Connection) -> Response:
+            done = _apply(connection, order, selection)
+            language = requested(request.scope)
+            if isinstance(done, Report):
+                return _json(_report(verb, done, language))
+            location = f"{prefix(request.scope)}/batches/{done['id']}"
+            return _json(_batch(done, language), 202, {"location": location})
+
+        return await database.write(work)
 
     router.add_api_route(
         path,
@@ -153,6 +162,7 @@ def _offer(verb: Verb, method: str, path: str, name: str) -> None:
         description=DOINGS[verb],
         response_model=BatchReport,
         responses=ANSWERS,
+        route_class_override=ClientRoute if MOVES[verb].by is Actor.CLIENT else OperatorRoute,
     )
 
 

@@ -1,5 +1,6 @@
 """Request bodies: read up to a limit, parsed without guessing."""
 
+import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -10,11 +11,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.caching import cached, is_cacheable
+from api.conditional import conditional
+from api.idempotency import repeatable
 from api.problems import Problem
+
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive."""
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is JSON of at most `body_bytes`, or refused."""
+    """A route whose body is JSON of at most `body_bytes`, or refused.
+
+    What a GET answers has an ETag, and a POST may come with an Idempotency-Key.
+    """
 
     body_bytes = 1024 * 1024
 
@@ -23,7 +32,12 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
         if is_cacheable(self.endpoint):
             handle = cached(handle)
-        if self.body_field is None:
+        methods = self.methods or ()
+        if "GET" in methods:
+            return conditional(handle)
+        if "POST" in methods:
+            handle = repeatable(handle)
+        elif self.body_field is None:
             return handle
 
         async def handle_json(request: Request) -> Response:
@@ -34,10 +48,8 @@ class JsonRoute(APIRoute):
         return handle_json
 
 
-class WideJsonRoute(JsonRoute):
-    """A route whose body may hold many things."""
-
-    body_bytes = 8 * 1024 * 1024
+WIDE_BODY_BYTES = 8 * 1024 * 1024
+"""For bodies that may hold many things."""
 
 
 class _JsonRequest(Request):
@@ -64,6 +76,13 @@ class _JsonRequest(Request):
     async def _read(self) -> bytes:
         if int(self.headers.get("content-length", "0")) > self.limit:
             raise _too_large(self.limit)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await self._gather()
+        except TimeoutError:
+            raise Problem(408, "body_too_slow", headers={"connection": "close"}) from None
+
+    async def _gather(self) -> bytes:
         chunks, size = [], 0
         async for chunk in self.stream():
             size += len(chunk)

@@ -9,12 +9,17 @@ Sentence = tuple[str, str]
 
 TITLES: Mapping[int, Sentence] = {
     400: ("Bad request", "请求有误"),
+    401: ("Unauthorized", "未通过身份验证"),
+    403: ("Forbidden", "禁止访问"),
     404: ("Not found", "未找到"),
     405: ("Method not allowed", "不支持的请求方法"),
+    408: ("Request timeout", "请求超时"),
     409: ("Conflict", "状态冲突"),
+    412: ("Precondition failed", "前提条件不成立"),
     413: ("Content too large", "请求体过大"),
     415: ("Unsupported media type", "不支持的内容类型"),
     422: ("Unprocessable content", "请求内容无效"),
+    429: ("Too many requests", "请求过于频繁"),
     500: ("Internal server error", "服务器内部错误"),
     503: ("Service unavailable", "服务暂时不可用"),
 }
@@ -22,6 +27,51 @@ TITLES: Mapping[int, Sentence] = {
 DETAILS: Mapping[str, Sentence] = {
     "request_failed": ("The request was refused.", "请求被拒绝。"),
     "not_found": ("There is nothing at this address.", "此地址上没有任何内容。"),
+    "token_missing": (
+        "This needs a token, sent as Authorization: Bearer, then the token.",
+        "需要令牌，请以 Authorization: Bearer 加令牌的形式发送。",
+    ),
+    "token_unknown": ("There is no such token.", "令牌无效。"),
+    "role_forbids": (
+        "A token of a {role} may not do this; it needs one of: {roles}.",
+        "{role} 的令牌无权执行此操作，需要以下角色之一：{roles}。",
+    ),
+    "tokens_not_set": (
+        "This is no direct request of this machine ({trait}): set CLIENT_TOKENS, OPERATOR_TOKENS.",
+        "这不是来自本机的直接请求（{trait}）：请设置 CLIENT_TOKENS 与 OPERATOR_TOKENS。",
+    ),
+    "too_many": (
+        "Too many requests: the next one is taken in {seconds} s.",
+        "请求过于频繁，请在 {seconds} 秒后重试。",
+    ),
+    "not_http": (
+        "This is not HTTP, or the head of the request is larger than {limit} bytes.",
+        "这不是合法的 HTTP 请求，或请求头超过 {limit} 字节。",
+    ),
+    "version_changed": (
+        "Task {task_id} has version {version} now, which If-Match does not name.",
+        "任务 {task_id} 的当前版本为 {version}，与 If-Match 不符。",
+    ),
+    "idempotency_key_invalid": (
+        "Idempotency-Key must be 1 to {length} visible ASCII characters, sent once.",
+        "Idempotency-Key 须为 1 到 {length} 个可见 ASCII 字符，且只能发送一次。",
+    ),
+    "idempotency_key_reused": (
+        "This Idempotency-Key came with another request before: use a new one.",
+        "此 Idempotency-Key 已用于另一个不同的请求，请换一个。",
+    ),
+    "idempotency_key_in_use": (
+        "The first request with this Idempotency-Key has not ended: try again a little later.",
+        "使用此 Idempotency-Key 的首个请求尚未结束，请稍后重试。",
+    ),
+    "idempotent_answer_too_large": (
+        "Nothing was done: with an Idempotency-Key an answer has {limit} bytes at most; send less.",
+        "未作任何更改：使用 Idempotency-Key 时响应最多 {limit} 字节，请减少一次发送的内容。",
+    ),
+    "queue_full": (
+        "Queue {queue} has no room for {count} more: {limit} tasks may wait in it.",
+        "队列 {queue} 容不下再增加的 {count} 个任务：最多允许 {limit} 个任务等待。",
+    ),
     "task_not_found": ("There is no task {task_id}.", "任务 {task_id} 不存在。"),
     "batch_not_found": ("There is no batch {batch_id}.", "批次 {batch_id} 不存在。"),
     "state_forbids": (
@@ -75,6 +125,10 @@ DETAILS: Mapping[str, Sentence] = {
     "body_too_large": (
         "The body is larger than {limit} bytes.",
         "请求体超过 {limit} 字节。",
+    ),
+    "body_too_slow": (
+        "The body took too long to arrive.",
+        "请求体传输超时。",
     ),
     "body_not_json": (
         "The body is not JSON: line {line}, column {column}.",

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Annotated, TypeVar
+from copy import copy
+from typing import Annotated, Any, Self, TypeVar
 
 from fastapi import Depends
 from sqlalchemy import Connection, Engine
@@ -30,12 +31,18 @@ from schema.runtime.transactions import CommitUnknownError, commit
 
 T = TypeVar("T")
 
+Around = Callable[[Connection, Callable[[Connection], Any]], Any]
+"""What does the work of a write, in its transaction."""
+
 DEADLINE_SECONDS = 4.0
 """No request waits longer for the database, its repetitions included."""
 
 SECOND_CHANCE_SECONDS = 0.3
 """When a limit is cancelled once more: `asyncio.wait_for`, which asyncmy connects by, can lose a
 cancellation before Python 3.12 (bpo-37658), and the request would wait for its row's lock."""
+
+KEY_SECONDS = 2
+"""How long a request waits for the first one with its Idempotency-Key: less than the deadline."""
 
 FIRST_LOOK_SECONDS = 2.0
 
@@ -58,17 +65,33 @@ class Database:
     """
 
     def __init__(
-        self, readers: AsyncEngine, writers: AsyncEngine, availability: Availability
+        self,
+        readers: AsyncEngine,
+        writers: AsyncEngine,
+        keyed: AsyncEngine,
+        availability: Availability,
     ) -> None:
         self._readers = readers
         self._writers = writers
+        self._keyed = keyed
+        self._around: Around | None = None
         self._publisher: Publisher | None = None
         self.availability = availability
 
     def announce(self, publisher: Publisher) -> None:
         """Have changes told before the request that made them is answered."""
         self._publisher = publisher
-        listen(self._writers.sync_engine, publisher.put)
+        for engine in (self._writers, self._keyed):
+            listen(engine.sync_engine, publisher.put)
+
+    def around(self, around: Around) -> Self:
+        """Return this database for a request that may wait for another one to end.
+
+        `around` is called for each write in place of its work, which it may do.
+        """
+        other = copy(self)
+        other._writers, other._around = self._keyed, around  # noqa: SLF001  # its own
+        return other
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` reads."""
@@ -81,7 +104,8 @@ class Database:
         def committed(connection: Connection) -> T:
             nonlocal committing
             committing = False
-            result = work(connection)
+            around = self._around
+            result: T = work(connection) if around is None else around(connection, work)
             committing = True
             commit(connection)
             return result
@@ -138,6 +162,8 @@ async def open_database(address: DatabaseAddress) -> AsyncIterator[Database]:
     Waits a moment for the first look at the server; one that is away is waited for behind it.
     """
     writers = create_asyncio_engine(address)
+    # Requests that wait for one another must not keep the others from the database.
+    keyed = create_asyncio_engine(address, connections=5, lock_seconds=KEY_SECONDS)
     readers = create_asyncio_engine(address, autocommit=True)
     probes = create_asyncio_engine(address, connections=2)
     availability = Availability(probes)
@@ -145,12 +171,12 @@ async def open_database(address: DatabaseAddress) -> AsyncIterator[Database]:
     try:
         with suppress(TimeoutError):
             await asyncio.wait_for(availability.known(), FIRST_LOOK_SECONDS)
-        yield Database(readers, writers, availability)
+        yield Database(readers, writers, keyed, availability)
     finally:
         watch.cancel()
         with suppress(asyncio.CancelledError):
             await watch
-        for engine in (readers, writers, probes):
+        for engine in (readers, writers, keyed, probes):
             await engine.dispose()
 
 
@@ -187,7 +213,7 @@ def _connection(engine: Engine) -> Connection:
 
 
 async def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
+    database: Database = request.scope.get("database") or request.app.state.database
     return database
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from api.bodies import JsonRoute
+from api.access import OperatorRoute
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.task_json import OPTIONS
@@ -22,7 +22,7 @@ from schema.states import Status
 log = get_logger(__name__)
 
 router = APIRouter(
-    tags=["dispatcher"], route_class=JsonRoute, generate_unique_id_function=operation_id
+    tags=["dispatcher"], route_class=OperatorRoute, generate_unique_id_function=operation_id
 )
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -79,25 +79,25 @@ async def get_dispatcher_status(database: DatabaseDependency) -> Response:
 @router.post("/dispatcher/start", response_model=DispatcherStatus, responses=ANSWERS)
 async def start_dispatcher(database: DatabaseDependency, body: OptionalSwitch = None) -> Response:
     """Let workers claim again."""
-    return _json(await _switched(database, body, is_running=True))
+    return await _switched(database, body, is_running=True)
 
 
 @router.post("/dispatcher/stop", response_model=DispatcherStatus, responses=ANSWERS)
 async def stop_dispatcher(database: DatabaseDependency, body: OptionalSwitch = None) -> Response:
     """Let nothing more be claimed anywhere, over restarts too, until it is started again."""
-    return _json(await _switched(database, body, is_running=False))
+    return await _switched(database, body, is_running=False)
 
 
-async def _switched(database: Database, body: Switch | None, *, is_running: bool) -> dict[str, Any]:
-    def work(connection: Connection) -> dict[str, Any]:
-        reason = body.reason if body else None
+async def _switched(database: Database, body: Switch | None, *, is_running: bool) -> Response:
+    reason = body.reason if body else None
+
+    def work(connection: Connection) -> Response:
         dispatcher.set_running(connection, reason, is_running=is_running)
-        return _status(connection)
+        return _json(_status(connection))
 
-    status = await database.write(work)
-    event = "dispatcher started" if is_running else "dispatcher stopped"
-    log.info(event, reason=status["reason"], since=status["since"])
-    return status
+    answer = await database.write(work)
+    log.info("dispatcher started" if is_running else "dispatcher stopped", reason=reason)
+    return answer
 
 
 def _status(connection: Connection) -> dict[str, Any]:

@@ -45,6 +45,20 @@ PAGE = """<!doctype html>
 """
 
 
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
+
+TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "One of CLIENT_TOKENS or OPERATOR_TOKENS. Where no tokens are set, none is"
+    " needed: then only direct requests from the same machine are served.",
+}
+
+
 class ErrorItem(BaseModel):
     """What is wrong with one field or parameter."""
 
@@ -94,7 +108,8 @@ def describe(application: FastAPI) -> None:
 
 
 async def _page(request: Request) -> Response:
-    return HTMLResponse(PAGE.format(root=prefix(request.scope)))
+    headers = {"content-security-policy": PAGE_POLICY}
+    return HTMLResponse(PAGE.format(root=prefix(request.scope)), headers=headers)
 
 
 ROUTES = [
@@ -118,6 +133,7 @@ def _document(application: FastAPI) -> dict[str, Any]:
         ref_template="#/components/schemas/{model}"
     )
     schemas |= schemas["Problem"].pop("$defs")
+    document["components"]["securitySchemes"] = {"token": TOKEN}
     for operation in _operations(document):
         operation["responses"] = {
             status: response

@@ -1,9 +1,8 @@
-"""The outermost layer: every request has an id, and no error gets out as it is."""
+"""The outermost layer: every request has an id, no error gets out as it is, browsers are warned."""
 
 import re
 import secrets
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, instance, respond
@@ -11,7 +10,17 @@ from schema.runtime.logging import get_logger
 
 log = get_logger(__name__)
 
-HEADER = "x-request-id"
+HEADER = b"x-request-id"
+SAFETY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""What every answer tells browsers."""
+
+NOTHING_EMBEDDED = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+"""For answers that are no page, and so have no policy of their own."""
+
 _ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
@@ -33,7 +42,10 @@ class Failures:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = message["headers"]
+                message["headers"] = [*headers, (HEADER, request_id.encode()), *SAFETY]
+                if not any(map(_is_policy, headers)):
+                    message["headers"].append(NOTHING_EMBEDDED)
             await send(message)
 
         try:
@@ -46,8 +58,12 @@ class Failures:
             await respond(scope, problem)(scope, receive, send_with_id)
 
 
+def _is_policy(header: tuple[bytes, bytes]) -> bool:
+    return header[0] == b"content-security-policy"
+
+
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _ACCEPTABLE.fullmatch(value):
+        if name == HEADER and _ACCEPTABLE.fullmatch(value):
             return str(value, "ascii")
     return secrets.token_hex(8)

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
+from api.access import OpenRoute
 from api.availability import unavailable
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
@@ -14,7 +15,7 @@ from schema import dispatcher
 from schema.server import is_migrated
 from schema.version import VERSION
 
-router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
+router = APIRouter(tags=["health"], route_class=OpenRoute, generate_unique_id_function=operation_id)
 
 
 class Health(BaseModel):

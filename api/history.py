@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from api.bodies import JsonRoute
+from api.access import ClientRoute
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.task_json import OPTIONS, Progress, described_by, summary
@@ -20,7 +20,7 @@ from schema.states import AttemptOutcome, Stage, State, Status
 from schema.waiting import WaitsFor, waits_for
 
 router = APIRouter(
-    tags=["history"], route_class=JsonRoute, generate_unique_id_function=operation_id
+    tags=["history"], route_class=ClientRoute, generate_unique_id_function=operation_id
 )
 
 

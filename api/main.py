@@ -23,8 +23,10 @@ from api import (
     work,
     workers,
 )
+from api.access import Access, require_declared
 from api.database import open_database
 from api.failures import Failures
+from api.origins import shared
 from api.paths import OnePath
 from api.problems import HANDLERS
 from api.redis import open_redis
@@ -35,29 +37,32 @@ from schema.version import VERSION
 
 def build(read_settings: Callable[[], Settings]) -> FastAPI:
     """Return the application; the settings are read when it starts."""
+    # Handed over as they are: routes of an included router are matched twice per request. What is
+    # asked for most stands first: they are tried one after the other.
+    routes = [
+        *tasks.router.routes,
+        *batch_creation.router.routes,
+        *batches.router.routes,
+        *verbs.router.routes,
+        *history.router.routes,
+        *schedules.router.routes,
+        *schedule_verbs.router.routes,
+        *accounts.router.routes,
+        *accounts.operators.routes,
+        *tags.router.routes,
+        *tags.operators.routes,
+        *queues.router.routes,
+        *dispatcher.router.routes,
+        *workers.router.routes,
+        *work.router.routes,
+        *health.router.routes,
+    ]
+    require_declared(routes)
     application = FastAPI(
         title="Rowlease",
         version=VERSION,
         lifespan=_lifespan(read_settings),
-        # Handed over as they are: routes of an included router are matched twice per request. What
-        # is asked for most stands first: they are tried one after the other.
-        routes=[
-            *tasks.router.routes,
-            *batch_creation.router.routes,
-            *batches.router.routes,
-            *verbs.router.routes,
-            *history.router.routes,
-            *schedules.router.routes,
-            *schedule_verbs.router.routes,
-            *accounts.router.routes,
-            *tags.router.routes,
-            *queues.router.routes,
-            *dispatcher.router.routes,
-            *workers.router.routes,
-            *work.router.routes,
-            *health.router.routes,
-            *documentation.ROUTES,
-        ],
+        routes=[*routes, *documentation.ROUTES],
         exception_handlers={**HANDLERS, **schedule_problems.HANDLERS},
         docs_url=None,
         redoc_url=None,
@@ -77,6 +82,10 @@ def _lifespan(
         chosen = read_settings()
         async with open_database(chosen.database) as database:
             application.state.database = database
+            application.state.access = Access(chosen.tokens, chosen.origins, chosen.rate)
+            if chosen.origins and application.middleware_stack is not None:
+                application.middleware_stack = shared(application.middleware_stack, chosen.origins)
+            application.state.max_queue_depth = chosen.max_queue_depth
             application.state.timezone = chosen.timezone
             application.state.backoff = Backoff(
                 chosen.retry_backoff_seconds, chosen.retry_backoff_max_seconds

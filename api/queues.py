@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import JsonRoute
+from api.access import OperatorRoute
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
@@ -28,7 +28,9 @@ from schema.runtime.logging import get_logger
 
 log = get_logger(__name__)
 
-router = APIRouter(tags=["queues"], route_class=JsonRoute, generate_unique_id_function=operation_id)
+router = APIRouter(
+    tags=["queues"], route_class=OperatorRoute, generate_unique_id_function=operation_id
+)
 
 QueueName = Annotated[Name, Path(description="Name of the queue")]
 
@@ -109,15 +111,14 @@ async def create_queue(
     """Create a queue before its first task; without this it comes to be with that, unlimited."""
     fields = creation.model_dump(exclude={"name"})
 
-    def work(connection: Connection) -> QueueRow:
+    def work(connection: Connection) -> Response:
         if not queues.create(connection, creation.name, fields):
             raise Problem(409, "queue_exists", values={"queue": creation.name})
-        return found(connection, creation.name)
+        queue = found(connection, creation.name)
+        location = f"{prefix(request.scope)}/queues/{queue['name']}"
+        return _json(_shown(queue), 201, {"location": location})
 
-    queue = await database.write(work)
-    return _json(
-        _shown(queue), 201, {"location": f"{prefix(request.scope)}/queues/{queue['name']}"}
-    )
+    return await database.write(work)
 
 
 @router.get(
@@ -192,9 +193,9 @@ async def pause_queue(
     def work(connection: Connection) -> None:
         queues.pause(connection, name, order.reason, seconds=order.seconds)
 
-    queue = await _after(database, name, work)
-    log.info("queue paused", queue=name, reason=queue["paused_reason"], until=queue["resume_at"])
-    return _json(_shown(queue))
+    answer = await _after(database, name, work)
+    log.info("queue paused", queue=name, reason=order.reason, seconds=order.seconds)
+    return answer
 
 
 @router.post("/queues/{name}/resume", response_model=QueueDetail, responses=ANSWERS)
@@ -202,9 +203,9 @@ async def resume_queue(
     name: QueueName, database: DatabaseDependency, body: OptionalReason = None
 ) -> Response:
     """Let a queue be claimed from again."""
-    queue = await _after(database, name, lambda connection: queues.resume(connection, name))
+    answer = await _after(database, name, lambda connection: queues.resume(connection, name))
     log.info("queue resumed", queue=name, reason=body and body.reason)
-    return _json(_shown(queue))
+    return answer
 
 
 def found(connection: Connection, name: str) -> QueueRow:
@@ -215,10 +216,10 @@ def found(connection: Connection, name: str) -> QueueRow:
     return queue
 
 
-async def _after(database: Database, name: str, change: Callable[[Connection], None]) -> QueueRow:
-    def work(connection: Connection) -> QueueRow:
+async def _after(database: Database, name: str, change: Callable[[Connection], None]) -> Response:
+    def work(connection: Connection) -> Response:
         change(connection)
-        return found(connection, name)
+        return _json(_shown(found(connection, name)))
 
     return await database.write(work)
 

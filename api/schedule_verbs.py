@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import JsonRoute
+from api.access import OperatorRoute
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
@@ -19,11 +19,10 @@ from api.task_json import TaskDetail, TaskResponse
 from api.tasks import CREATED, found
 from api.verbs import LONGEST_SHIFT_SECONDS
 from schema import firing, schedule_listing, schedules
-from schema.listing import TaskRow
 from schema.schedules import ScheduleRow
 
 router = APIRouter(
-    tags=["schedules"], route_class=JsonRoute, generate_unique_id_function=operation_id
+    tags=["schedules"], route_class=OperatorRoute, generate_unique_id_function=operation_id
 )
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -45,7 +44,7 @@ class Shift(BaseModel):
 )
 async def pause_schedule(schedule_id: ScheduleId, database: DatabaseDependency) -> Response:
     """Let it not run until it is resumed; its task goes on."""
-    return ScheduleResponse(await _done(database, schedule_id, schedules.pause))
+    return await _done(database, schedule_id, schedules.pause)
 
 
 @router.post(
@@ -53,7 +52,7 @@ async def pause_schedule(schedule_id: ScheduleId, database: DatabaseDependency) 
 )
 async def resume_schedule(schedule_id: ScheduleId, database: DatabaseDependency) -> Response:
     """Let it run again, an interval after its last run at the soonest."""
-    return ScheduleResponse(await _done(database, schedule_id, schedules.resume))
+    return await _done(database, schedule_id, schedules.resume)
 
 
 @router.post(
@@ -69,8 +68,7 @@ async def reorder_schedule(
     def reorder(connection: Connection, schedule_id: int) -> None:
         schedules.reorder(connection, schedule_id, body.priority_offset)
 
-    row = await _done(database, schedule_id, reorder)
-    return ScheduleResponse(row, more={"new_next_execution_time": row["next_execution_time"]})
+    return await _done(database, schedule_id, reorder, _reordered)
 
 
 @router.post(
@@ -84,18 +82,26 @@ async def run_schedule(
 ) -> Response:
     """Make a task of it now; it counts as a round, and the next run stays where it is."""
 
-    def work(connection: Connection) -> TaskRow:
-        return found(connection, firing.run_now(connection, schedule_id))
+    def work(connection: Connection) -> Response:
+        task = found(connection, firing.run_now(connection, schedule_id))
+        location = f"{prefix(request.scope)}/tasks/{task['id']}"
+        return TaskResponse(task, 201, {"location": location})
 
-    task = await database.write(work)
-    return TaskResponse(task, 201, {"location": f"{prefix(request.scope)}/tasks/{task['id']}"})
+    return await database.write(work)
+
+
+def _reordered(row: ScheduleRow) -> Response:
+    return ScheduleResponse(row, more={"new_next_execution_time": row["next_execution_time"]})
 
 
 async def _done(
-    database: Database, schedule_id: int, verb: Callable[[Connection, int], None]
-) -> ScheduleRow:
-    def work(connection: Connection) -> ScheduleRow:
+    database: Database,
+    schedule_id: int,
+    verb: Callable[[Connection, int], None],
+    shown: Callable[[ScheduleRow], Response] = ScheduleResponse,
+) -> Response:
+    def work(connection: Connection) -> Response:
         verb(connection, schedule_id)
-        return schedule_listing.find(connection, schedule_id)
+        return shown(schedule_listing.find(connection, schedule_id))
 
     return await database.write(work)

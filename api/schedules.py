@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import JsonRoute
+from api.access import OperatorRoute
 from api.caching import cacheable
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
@@ -28,7 +28,7 @@ from schema.schedule_listing import ScheduleFilter
 from schema.schedules import ScheduleRow
 
 router = APIRouter(
-    tags=["schedules"], route_class=JsonRoute, generate_unique_id_function=operation_id
+    tags=["schedules"], route_class=OperatorRoute, generate_unique_id_function=operation_id
 )
 
 MOST_RUNS = 100
@@ -54,12 +54,12 @@ async def create_schedule(
     """Create a schedule. An interval first runs now, where its window and start_at allow it."""
     columns = creation.columns(request.app.state.timezone)
 
-    def work(connection: Connection) -> ScheduleRow:
-        return schedule_listing.find(connection, schedules.create(connection, columns))
+    def work(connection: Connection) -> Response:
+        row = schedule_listing.find(connection, schedules.create(connection, columns))
+        location = f"{prefix(request.scope)}/schedules/{row['id']}"
+        return ScheduleResponse(row, 201, {"location": location})
 
-    row = await database.write(work)
-    location = f"{prefix(request.scope)}/schedules/{row['id']}"
-    return ScheduleResponse(row, 201, {"location": location})
+    return await database.write(work)
 
 
 @router.get(

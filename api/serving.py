@@ -9,6 +9,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from api.connections import Connection
 from schema.runtime.logging import configure
 from schema.runtime.settings import Settings, settings
 
@@ -35,7 +36,7 @@ def serve(chosen: Settings) -> int:
         port=chosen.port,
         workers=chosen.web_concurrency,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         access_log=False,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import JsonRoute
+from api.access import ClientRoute, OperatorRoute
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
@@ -20,7 +20,10 @@ from schema.fields import Tag
 from schema.limits import COUNT_LIMIT
 from schema.tags import TagRow, TagTakenError
 
-router = APIRouter(tags=["tags"], route_class=JsonRoute, generate_unique_id_function=operation_id)
+router = APIRouter(tags=["tags"], route_class=ClientRoute, generate_unique_id_function=operation_id)
+operators = APIRouter(
+    tags=["tags"], route_class=OperatorRoute, generate_unique_id_function=operation_id
+)
 
 MOST_PAGES = 50
 """Pages of tasks that one request changes, each in a transaction of its own."""
@@ -94,7 +97,7 @@ async def list_tags(
     return Response(orjson.dumps(page), 200, headers, "application/json")
 
 
-@router.patch(
+@operators.patch(
     "/tags/{name:path}",
     response_model=TagSummary,
     responses=problems(400, 404, 409, 413, 415, 422, 503),
@@ -128,7 +131,7 @@ async def rename_tag(name: TagName, change: TagChange, database: DatabaseDepende
     return Response(orjson.dumps(tag), media_type="application/json")
 
 
-@router.delete("/tags/{name:path}", status_code=204, responses=problems(404, 503))
+@operators.delete("/tags/{name:path}", status_code=204, responses=problems(404, 503))
 async def delete_tag(name: TagName, database: DatabaseDependency) -> Response:
     """Take a tag from all its tasks, which get new versions, in steps of 1,000.
 

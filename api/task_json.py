@@ -9,6 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
+from api.etags import content_etag, task_etag
 from schema.listing import TaskRow
 from schema.models.metadata import Model
 from schema.models.tasks import Task
@@ -131,7 +132,8 @@ class TaskResponse(Response):
     ) -> None:
         self.version = task["version"]
         content = orjson.dumps(summary(task) | (more or {}), option=OPTIONS)
-        super().__init__(content, status_code, headers, "application/json")
+        told = {"etag": task_etag(task), **(headers or {})}
+        super().__init__(content, status_code, told, "application/json")
 
 
 class TasksResponse(Response):
@@ -144,7 +146,10 @@ class TasksResponse(Response):
         headers: dict[str, str] | None = None,
     ) -> None:
         content = orjson.dumps([summary(task) for task in tasks], option=OPTIONS)
-        super().__init__(content, status_code, headers, "application/json")
+        told = headers or {}
+        if status_code == 200:
+            told["etag"] = content_etag(content, told.get("link", ""))
+        super().__init__(content, status_code, told, "application/json")
 
 
 def _progress(task: TaskRow) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The routes of tasks."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -8,24 +10,26 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import JsonRoute
+from api.access import ClientRoute, PrincipalDependency
 from api.caching import cacheable
+from api.conditional import IfMatch, stale, versions_of
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
 from api.problems import Problem, instance
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import PARAMETERS, TaskQuery, TaskQueryDependency
-from schema import listing, tasks, verbs
+from schema import depth, listing, tasks, verbs
 from schema.fields import MAX_ID
 from schema.filters import TaskFilter
 from schema.listing import Page, Place, TaskRow
-from schema.states import Actor, Verb
+from schema.states import Verb
 from schema.task_fields import TaskChanges, TaskCreation
-from schema.tasks import Placed
 from schema.verbs import Answer, Order
 
-router = APIRouter(tags=["tasks"], route_class=JsonRoute, generate_unique_id_function=operation_id)
+router = APIRouter(
+    tags=["tasks"], route_class=ClientRoute, generate_unique_id_function=operation_id
+)
 
 CREATED: dict[str, Any] = {
     "description": "The task",
@@ -46,6 +50,9 @@ LISTED: dict[str, Any] = {
     },
 }
 
+FULL_SECONDS = "5"
+"""When it is worth trying again to put something into a full queue."""
+
 TaskId = Annotated[int, Path(ge=1, le=MAX_ID, description="Number of the task")]
 
 
@@ -61,16 +68,17 @@ async def create_task(
     """Create a task, unless its unique_key is taken."""
     new = creation.task()
 
-    def work(connection: Connection) -> tuple[Placed, TaskRow]:
+    def work(connection: Connection) -> Response:
+        require_room(connection, request, [new.queue])
         [placed] = tasks.place(connection, [new])
         if placed.refused(new):
             raise key_taken(placed.task_id)
-        is_new = placed.is_new
-        return placed, placed.made_whole(new) if is_new else found(connection, placed.task_id)
+        location = f"{prefix(request.scope)}/tasks/{placed.task_id}"
+        if placed.is_new:
+            return TaskResponse(placed.made_whole(new), 201, {"location": location})
+        return TaskResponse(found(connection, placed.task_id), 200, {"location": location})
 
-    placed, task = await database.write(work)
-    location = f"{prefix(request.scope)}/tasks/{placed.task_id}"
-    return TaskResponse(task, 201 if placed.is_new else 200, {"location": location})
+    return await database.write(work)
 
 
 @router.get(
@@ -97,29 +105,43 @@ async def get_task(task_id: TaskId, database: DatabaseDependency) -> Response:
 @router.patch(
     "/tasks/{task_id:number}",
     response_model=TaskDetail,
-    responses=problems(400, 404, 413, 415, 422, 503),
+    responses=problems(400, 404, 412, 413, 415, 422, 503),
 )
 async def edit_task(
-    task_id: TaskId, changes: Annotated[TaskChanges, Body()], database: DatabaseDependency
+    task_id: TaskId,
+    changes: Annotated[TaskChanges, Body()],
+    database: DatabaseDependency,
+    if_match: IfMatch = None,
 ) -> Response:
     """Change fields of a task; its status is the system's to change."""
+    versions = versions_of(if_match)
 
     def work(connection: Connection) -> TaskRow:
-        if changes and not tasks.edit(connection, task_id, _columns(changes)):
-            raise no_task(task_id)
-        return found(connection, task_id)
+        is_edited = changes and tasks.edit(connection, task_id, _columns(changes), versions)
+        task = found(connection, task_id)
+        if not is_edited and versions is not None and (changes or task["version"] not in versions):
+            raise stale(task)
+        return task
 
     return TaskResponse(await (database.write if changes else database.read)(work))
 
 
-@router.delete("/tasks/{task_id:number}", status_code=204, responses=problems(404, 503))
-async def delete_task(task_id: TaskId, database: DatabaseDependency) -> Response:
+@router.delete("/tasks/{task_id:number}", status_code=204, responses=problems(404, 412, 503))
+async def delete_task(
+    task_id: TaskId,
+    database: DatabaseDependency,
+    principal: PrincipalDependency,
+    if_match: IfMatch = None,
+) -> Response:
     """Delete a task; one that runs is stopped first, and is gone for readers at once."""
+    order = Order(Verb.DELETE, principal.acting(Verb.DELETE), versions=versions_of(if_match))
 
     def work(connection: Connection) -> None:
-        [result] = verbs.apply(connection, Order(Verb.DELETE, str(Actor.CLIENT)), [task_id])
+        [result] = verbs.apply(connection, order, [task_id])
         if result.answer is Answer.MISSING:
             raise no_task(task_id)
+        if result.answer is Answer.STALE:
+            raise stale(found(connection, task_id))
 
     await database.write(work)
     return Response(status_code=204)
@@ -150,6 +172,18 @@ def found(connection: Connection, task_id: int) -> TaskRow:
     if task is None:
         raise no_task(task_id)
     return task
+
+
+def require_room(connection: Connection, request: Request, queues: Iterable[str]) -> None:
+    """Raise Problem (503) when a queue would be longer than MAX_QUEUE_DEPTH with these tasks."""
+    most: int | None = request.app.state.max_queue_depth
+    if most is None:
+        return
+    more = Counter(queues)
+    queue = depth.overfull(connection, more, most)
+    if queue is not None:
+        values = {"queue": queue, "count": more[queue], "limit": most}
+        raise Problem(503, "queue_full", values=values, headers={"retry-after": FULL_SECONDS})
 
 
 def no_task(task_id: int) -> Problem:

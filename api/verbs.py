@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from api.bodies import JsonRoute
+from api.access import OperatorRoute, PrincipalDependency
+from api.conditional import IfMatch, stale, versions_of
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.problems import Problem
@@ -18,18 +19,18 @@ from api.task_json import TaskDetail, TaskResponse, actions_of
 from api.tasks import TaskId, found, key_taken, no_task
 from schema import verbs
 from schema.fields import Reason
-from schema.listing import TaskRow
-from schema.states import Actor, Verb
+from schema.states import Verb
 from schema.verbs import SUCCESSES, Answer, Order, Result
 
-router = APIRouter(tags=["verbs"], route_class=JsonRoute, generate_unique_id_function=operation_id)
+router = APIRouter(
+    tags=["verbs"], route_class=OperatorRoute, generate_unique_id_function=operation_id
+)
 
-OPERATOR = str(Actor.OPERATOR)
 LONGEST_SHIFT_SECONDS = 31_536_000
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "The task, changed or as it was when the goal holds already"},
-    **problems(400, 404, 409, 413, 415, 422, 503),
+    **problems(400, 404, 409, 412, 413, 415, 422, 503),
 }
 
 
@@ -85,10 +86,13 @@ def _offer(verb: Verb, doing: str) -> None:
     async def act(
         task_id: TaskId,
         database: DatabaseDependency,
+        principal: PrincipalDependency,
+        if_match: IfMatch = None,
         body: OptionalReason = None,
     ) -> Response:
-        order = Order(verb, OPERATOR, body.reason if body else None)
-        return TaskResponse(await _done(database, task_id, order))
+        reason = body.reason if body else None
+        order = Order(verb, principal.acting(verb), reason, versions=versions_of(if_match))
+        return await _done(database, task_id, order)
 
     router.add_api_route(
         f"/tasks/{{task_id:number}}/{verb}",
@@ -107,12 +111,16 @@ for _verb, _doing in DOINGS.items():
 
 @router.post("/tasks/{task_id:number}/reorder", response_model=Reordered, responses=ANSWERS)
 async def reorder_task(
-    task_id: TaskId, database: DatabaseDependency, body: Annotated[Move, Body()]
+    task_id: TaskId,
+    database: DatabaseDependency,
+    principal: PrincipalDependency,
+    body: Annotated[Move, Body()],
+    if_match: IfMatch = None,
 ) -> Response:
     """Move a task that waits or is paused within its queue and priority."""
-    order = Order(Verb.REORDER, OPERATOR, body.reason, body.place)
-    task = await _done(database, task_id, order)
-    return TaskResponse(task, more={"new_next_execution_time": task["available_at"]})
+    actor = principal.acting(Verb.REORDER)
+    order = Order(Verb.REORDER, actor, body.reason, body.place, versions_of(if_match))
+    return await _done(database, task_id, order)
 
 
 def refusal(verb: Verb, result: Result) -> Problem:
@@ -127,14 +135,18 @@ def refusal(verb: Verb, result: Result) -> Problem:
             return Problem(409, "state_forbids", values=values)
 
 
-async def _done(database: Database, task_id: int, order: Order) -> TaskRow:
-    def work(connection: Connection) -> TaskRow:
+async def _done(database: Database, task_id: int, order: Order) -> Response:
+    def work(connection: Connection) -> Response:
         [result] = verbs.apply(connection, order, [task_id])
         task = found(connection, task_id)
+        if result.answer is Answer.STALE:
+            raise stale(task)
         if result.answer not in SUCCESSES:
             refused = refusal(order.verb, result)
             refused.members |= {"current_state": result.state, "allowed_actions": actions_of(task)}
             raise refused
-        return task
+        moved = order.verb is Verb.REORDER
+        more = {"new_next_execution_time": task["available_at"]} if moved else None
+        return TaskResponse(task, more=more)
 
     return await database.write(work)

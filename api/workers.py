@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from api.access import OperatorRoute
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
 from api.task_json import OPTIONS, described_by
@@ -16,7 +17,9 @@ from schema.models.tasks import Task
 from schema.models.workers import Worker, WorkerStatus
 from schema.workers import MOST_GONE, MOST_TASKS, WorkerRow
 
-router = APIRouter(tags=["workers"], generate_unique_id_function=operation_id)
+router = APIRouter(
+    tags=["workers"], route_class=OperatorRoute, generate_unique_id_function=operation_id
+)
 
 
 class HeldTask(BaseModel):

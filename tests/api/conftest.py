@@ -8,13 +8,14 @@ from starlette.testclient import TestClient
 
 from api.main import build
 from schema.runtime.settings import Settings
+from tests.api.requests import local_client
 
 
 @pytest.fixture(scope="session")
 def running_api(database_url: str) -> Iterator[TestClient]:
     """The application, started once for all tests."""
     application = build(lambda: Settings(database_url=database_url))
-    with TestClient(application, base_url="http://api") as client:
+    with local_client(application) as client:
         yield client
 
 

@@ -4,6 +4,15 @@ from typing import Any
 
 from httpx2 import Response
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
+
+HERE = "http://127.0.0.1"
+"""Where a client on the same machine finds the API."""
+
+
+def local_client(application: ASGIApp, address: str = "127.0.0.1") -> TestClient:
+    """Return a client on this machine, which needs no token where none are set."""
+    return TestClient(application, base_url=HERE, client=(address, 50_000))
 
 
 def create(client: TestClient, **fields: Any) -> dict[str, Any]:

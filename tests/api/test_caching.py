@@ -26,7 +26,7 @@ from schema.runtime import redis_link
 from schema.runtime.notices import announce, keys_of_task
 from schema.runtime.redis_link import RedisLink, moment
 from schema.runtime.settings import Settings
-from tests.api.requests import create, problem
+from tests.api.requests import create, local_client, problem
 from tests.cache_server import connect, frozen
 from tests.rows import change, make, remove
 from tests.waiting import wait_for
@@ -38,7 +38,7 @@ from tools.servers.ports import LOOPBACK, free_port
 def api(database_url: str, redis_url: str) -> Iterator[TestClient]:
     """Start the API on a database and a Redis."""
     chosen = Settings(database_url=database_url, redis_url=redis_url)
-    with TestClient(build(lambda: chosen), base_url="http://api") as client:
+    with local_client(build(lambda: chosen)) as client:
         yield client
 
 

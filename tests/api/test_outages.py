@@ -18,7 +18,7 @@ from api import database
 from api.main import build
 from schema.runtime.settings import Settings, settings
 from schema.runtime.transactions import transaction
-from tests.api.requests import create, problem
+from tests.api.requests import create, local_client, problem
 from tests.proxy import Proxy, proxy
 from tests.rows import make, rows
 
@@ -35,7 +35,7 @@ def way(engine: Engine, database_url: str) -> Iterator[Proxy]:  # noqa: ARG001  
 @contextmanager
 def api(url: str) -> Iterator[TestClient]:
     """Start the API on a database."""
-    with TestClient(build(lambda: Settings(database_url=url))) as client:
+    with local_client(build(lambda: Settings(database_url=url))) as client:
         yield client
 
 

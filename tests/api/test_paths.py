@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from tests.api.requests import create, problem
+from tests.api.requests import HERE, create, problem
 
 PREFIXES = ["", "/api", "/api/v1"]
 SLASHES = ["", "/"]
@@ -42,7 +42,7 @@ def test_every_route_works_under_every_prefix_and_with_a_slash(
 )
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_other_paths_are_not_found(client: TestClient, prefix: str, path: str) -> None:
-    response = client.get(f"http://api{prefix}{path}", follow_redirects=False)
+    response = client.get(f"{HERE}{prefix}{path}", follow_redirects=False)
 
     document = problem(response, 404, "not_found")
     assert document["instance"] == (prefix + path or "/")

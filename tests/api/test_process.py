@@ -74,7 +74,7 @@ def test_a_request_under_way_is_answered_before_the_end(
 def test_bodies_that_do_not_end_are_refused_or_given_up(running: ApiProcess) -> None:
     url = running.client.base_url
     address = (url.host, url.port or 0)
-    head = b"POST /tasks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    head = b"POST /tasks HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     with socket.create_connection(address) as endless, socket.create_connection(address) as idle:
         endless.sendall(head + b"transfer-encoding: chunked\r\n\r\n")
         for _ in range(17):

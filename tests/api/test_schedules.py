@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from api.main import build
 from schema.runtime.settings import Settings
-from tests.api.requests import faults, problem
+from tests.api.requests import faults, local_client, problem
 from tests.rows import claim, rows
 from tests.schedule_rows import change_schedule, fire, let_fall_due, schedule
 
@@ -87,7 +87,7 @@ class TestCreate:
 
     def test_the_time_zone_is_that_of_the_settings(self, engine: Engine, database_url: str) -> None:
         chosen = Settings(database_url=database_url, timezone="Asia/Shanghai")
-        with TestClient(build(lambda: chosen), base_url="http://api") as client:
+        with local_client(build(lambda: chosen)) as client:
             assert create(client)["timezone"] == "Asia/Shanghai"
             assert create(client, timezone="UTC")["timezone"] == "UTC"
         assert len(rows(engine, "SELECT id FROM schedules")) == 2
