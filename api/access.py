@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from api.bodies import JsonRoute
+from api.bodies import WIDE_BODY_BYTES, JsonRoute
 from api.conditional import IF_NONE_MATCH, NOT_MODIFIED
 from api.documentation import problems
 from api.idempotency import IDEMPOTENCY_KEY
@@ -28,6 +28,9 @@ CLIENTS = frozenset({Actor.CLIENT, Actor.OPERATOR})
 """Who may do what clients do."""
 
 OPERATORS = frozenset({Actor.OPERATOR})
+
+WORKERS = frozenset({Actor.WORKER})
+"""Those that work over HTTP."""
 
 SECURITY: list[dict[str, list[str]]] = [{"token": []}]
 """What OpenAPI says of a guarded route."""
@@ -128,7 +131,8 @@ class GuardedRoute(JsonRoute):
         if "GET" in methods:
             told, header = told | NOT_MODIFIED, [IF_NONE_MATCH]
         if "POST" in methods:
-            told, header = told | problems(400, 409, 413, 415, 422), [IDEMPOTENCY_KEY]
+            told |= problems(400, 409, 413, 415, 422)
+            header = [IDEMPOTENCY_KEY] if self.takes_keys else []
         options["responses"] = told | (options.get("responses") or {})
         extra: dict[str, Any] = options.get("openapi_extra") or {}
         parameters = [*extra.get("parameters", ()), *header]
@@ -152,6 +156,17 @@ class OperatorRoute(GuardedRoute):
     """A route that serves operators alone."""
 
     roles = OPERATORS
+
+
+class WorkerRoute(GuardedRoute):
+    """A route that serves workers that work over HTTP; their bodies may be large.
+
+    Fences make what they send safe to repeat: an Idempotency-Key is not looked at.
+    """
+
+    roles = WORKERS
+    takes_keys = False
+    body_bytes = WIDE_BODY_BYTES
 
 
 class OpenRoute(JsonRoute):

@@ -26,6 +26,7 @@ class JsonRoute(APIRoute):
     """
 
     body_bytes = 1024 * 1024
+    takes_keys = True
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
@@ -36,7 +37,7 @@ class JsonRoute(APIRoute):
         if "GET" in methods:
             return conditional(handle)
         if "POST" in methods:
-            handle = repeatable(handle)
+            handle = repeatable(handle) if self.takes_keys else handle
         elif self.body_field is None:
             return handle
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import WideJsonRoute
+from api.access import WorkerRoute
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.problems import Problem
@@ -34,9 +34,7 @@ from schema.queue_choice import QueueChoice
 from schema.unique_keys import UniqueKeyTakenError
 from schema.workers import WorkerDescription
 
-router = APIRouter(
-    tags=["work"], route_class=WideJsonRoute, generate_unique_id_function=operation_id
-)
+router = APIRouter(tags=["work"], route_class=WorkerRoute, generate_unique_id_function=operation_id)
 
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0

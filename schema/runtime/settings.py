@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     web_concurrency: int = Field(default=1, ge=1, le=256)
     client_tokens: str = Field(default="", repr=False)
     operator_tokens: str = Field(default="", repr=False)
+    worker_tokens: str = Field(default="", repr=False)
     cors_origins: str = ""
     rate_limit: str | None = Field(default=None, pattern="^[1-9][0-9]{0,8}(/[1-9][0-9]{0,4})?$")
     max_queue_depth: int | None = Field(default=None, ge=1)
@@ -82,7 +83,7 @@ class Settings(BaseSettings):
         zone_of(value)
         return value
 
-    @field_validator("client_tokens", "operator_tokens")
+    @field_validator("client_tokens", "operator_tokens", "worker_tokens")
     @classmethod
     def _tokens_can_be_sent(cls, value: str) -> str:
         if not all(_TOKEN.fullmatch(token) for token in _parts(value)):
@@ -98,8 +99,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _no_token_has_two_roles(self) -> "Settings":
-        if set(_parts(self.client_tokens)) & set(_parts(self.operator_tokens)):
-            raise ValueError("CLIENT_TOKENS and OPERATOR_TOKENS must not share a token")
+        given = [self.client_tokens, self.operator_tokens, self.worker_tokens]
+        if len(self.tokens) < sum(len(set(_parts(tokens))) for tokens in given):
+            raise ValueError(
+                "CLIENT_TOKENS, OPERATOR_TOKENS and WORKER_TOKENS must not share a token"
+            )
         return self
 
     @model_validator(mode="after")
@@ -123,7 +127,11 @@ class Settings(BaseSettings):
     @property
     def tokens(self) -> Mapping[str, Actor]:
         """Which role each token has."""
-        given = {Actor.CLIENT: self.client_tokens, Actor.OPERATOR: self.operator_tokens}
+        given = {
+            Actor.CLIENT: self.client_tokens,
+            Actor.OPERATOR: self.operator_tokens,
+            Actor.WORKER: self.worker_tokens,
+        }
         return {token: role for role, tokens in given.items() for token in _parts(tokens)}
 
     @property

@@ -20,8 +20,8 @@ from schema.states import Actor
 from tests.api.requests import create, local_client, problem
 from tests.rows import make, rows
 
-TOKENS = {"client": "client-1", "operator": "operator/1+=", "second": "client-2"}
-CALLERS = (None, "client", "operator")
+TOKENS = {"client": "client-1", "operator": "operator/1+=", "second": "client-2", "worker": "w"}
+CALLERS = (None, "client", "operator", "worker")
 NUMBERS = ("task_id", "schedule_id", "batch_id")
 OPEN_PATHS = {"/health", "/livez", "/readyz"}
 
@@ -41,7 +41,21 @@ CLIENTS_MAY = {
     "list_account_tasks",
     "list_tags",
 }
-"""By their operationIds; all other routes that are not open are the operators'."""
+"""By their operationIds; all other routes that are not open are the operators' or workers'."""
+
+WORKERS_MAY = {"claim_tasks", "beat", "settle_tasks"}
+"""And nobody else."""
+
+
+def may(who: str | None, name: str) -> bool:
+    """Whether a caller may use a route that is not open."""
+    match who:
+        case "worker":
+            return name in WORKERS_MAY
+        case "operator":
+            return name not in WORKERS_MAY
+        case _:
+            return who is not None and name in CLIENTS_MAY
 
 
 def routes() -> list[APIRoute]:
@@ -74,6 +88,7 @@ def served(database_url: str) -> Iterator[TestClient]:
         database_url=database_url,
         client_tokens=f"{TOKENS['client']}, {TOKENS['second']}",
         operator_tokens=TOKENS["operator"],
+        worker_tokens=TOKENS["worker"],
     )
     application = build(lambda: chosen)
     with TestClient(application, base_url="https://api.example", client=("192.0.2.1", 1)) as client:
@@ -108,13 +123,13 @@ def test_every_route_serves_its_roles_and_refuses_others(
 ) -> None:
     response = guarded.request(method, path, headers=bearer(who))
 
-    if path in OPEN_PATHS or who == "operator" or (who == "client" and name in CLIENTS_MAY):
+    if path in OPEN_PATHS or may(who, name):
         assert response.status_code not in {401, 403}, response.text
     elif who is None:
         assert "Bearer" in problem(response, 401, "token_missing")["detail"]
         assert response.headers["www-authenticate"].startswith("Bearer ")
     else:
-        assert "client" in problem(response, 403, "role_forbids")["detail"]
+        assert who in problem(response, 403, "role_forbids")["detail"]
         assert 'error="insufficient_scope"' in response.headers["www-authenticate"]
 
 
