@@ -64,7 +64,7 @@ def test_four_workers_of_16_slots_never_exceed_a_limit_of_5(engine: Engine, star
 def test_a_limit_holds_through_deaths_and_restarts(engine: Engine, start: Start) -> None:
     limit(engine, "q", max_concurrency=3)
     (held,) = naps(engine, 1, 600)
-    (doomed,) = start_workers(start, 1)
+    (doomed,) = start_workers(start, 1, WORKER_CONCURRENCY="1")
     wait_for(lambda: row(engine, held)["status"] == "in_progress")
     naps(engine, 60)
     restarted, _ = start_workers(start, 2)
