@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,15 @@ def test_no_encoding_of_a_terminal_is_in_the_way(scripted: ScriptedServer) -> No
     assert r"\u6807\u9898" in done.stdout
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Lets processes hear SIGINT also where this one was started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_it_without_a_word(scripted: ScriptedServer, tmp_path: Path) -> None:
     scripted.will(Answer(200, task()))
     arguments = ["tasks", "wait", "5", "--url", scripted.url]
