@@ -13,11 +13,15 @@ from sqlalchemy import Connection
 
 from schema.filters import NOTHING, Condition, TaskFilter, conditions
 from schema.models.tasks import STATUS_INDEX, TAG_INDEX
+from schema.runtime.reading import fetch
+from schema.statements import STATUS_QUEUES
 from schema.states import Status
 
-MOST_QUEUES = 100
+MOST_QUEUES = 1_000
+"""Queues that are looked into for tasks of a status."""
+
 MOST_RANGES = 200
-"""Beyond these, all tasks are walked through: the statement would grow too long."""
+"""Beyond so many, all tasks are walked through: the statement would grow too long."""
 
 VISIBLE = "tasks.delete_requested_at IS NULL"
 _OF_TAG = "task_tags.tag_id = (SELECT id FROM tags WHERE name = %s)"
@@ -52,7 +56,7 @@ class Ranges:
 
 
 def choose(connection: Connection, wanted: TaskFilter) -> Ranges:
-    """Return the ranges for a filter; one statement where it has a status and no queue."""
+    """Return the ranges for a filter; two statements where it has a status and no queue."""
     said = conditions(wanted)
     if any(each.text == NOTHING for each in said):
         return Ranges(())
@@ -89,18 +93,25 @@ def _of_tag(name: str) -> Range:
 def _of_places(connection: Connection, wanted: TaskFilter) -> _Chosen | None:
     """Return a range for each status and queue; None where these are too many or not asked for."""
     statuses = wanted.statuses()
-    if statuses is None and not wanted.queue:
+    places: list[tuple[str, str]] | None
+    if wanted.queue:
+        places = list(product(statuses or Status, dict.fromkeys(wanted.queue)))
+    elif statuses is not None:
+        places = _filled(connection, statuses)
+    else:
         return None
-    queues = list(dict.fromkeys(wanted.queue)) or _queues(connection)
-    places = list(product(statuses or Status, queues))
-    if len(queues) > MOST_QUEUES or len(places) > MOST_RANGES:
+    if places is None or len(places) > MOST_RANGES:
         return None
     return [_of_place(*place) for place in places], {"status", "queue"}
 
 
-def _queues(connection: Connection) -> Sequence[str]:
-    query = "SELECT name FROM queues LIMIT %s"
-    return connection.exec_driver_sql(query, (MOST_QUEUES + 1,)).scalars().all()
+def _filled(connection: Connection, statuses: Sequence[str]) -> list[tuple[str, str]] | None:
+    """Return each of the statuses with the queues that have it; None where the queues are many."""
+    names = fetch(connection, "SELECT name FROM queues LIMIT %s", (MOST_QUEUES + 1,))
+    if len(names) > MOST_QUEUES:
+        return None
+    looks = " UNION ALL ".join([STATUS_QUEUES.format(status=each) for each in statuses])
+    return [(status, queue) for status, queue in fetch(connection, looks)]
 
 
 def _of_place(status: str, queue: str) -> Range:

@@ -141,6 +141,20 @@ def test_a_status_in_more_queues_than_are_merged_is_found_by_a_walk(
     assert ids(engine, status=["paused"]) == made[::-1]
 
 
+def test_a_status_of_few_queues_is_found_among_many(engine: Engine) -> None:
+    for number in range(150):
+        make(engine, queue=f"q{number}")
+    held = [make(engine, queue=f"q{number}", hold=True)[0] for number in (7, 140, 9)]
+
+    with engine.connect() as connection:
+        connection.exec_driver_sql("FLUSH STATUS")
+        page = listing.page(connection, TaskFilter(status=["paused"]), limit=2)
+        read = rows_read(connection)
+
+    assert [task["id"] for task in page.tasks] == held[:0:-1]
+    assert read <= 2 * 150 + 20
+
+
 def test_a_filter_goes_through_json_and_comes_back() -> None:
     wanted = TaskFilter(q="a", overdue=False, created_after=NOW, batch_id=[1], tag=["x"])
 
