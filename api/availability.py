@@ -50,7 +50,7 @@ class Availability:
     def require(self) -> None:
         """Raise Problem (503) while the server cannot be used."""
         if self._code is not None:
-            raise unavailable(self._code)
+            raise Unavailable(self._code)
 
     def suspect(self) -> None:
         """Have the server checked now: a request met an error that speaks against it."""
@@ -114,9 +114,11 @@ class Availability:
         self._code = self._since = None
 
 
-def unavailable(code: str) -> Problem:
-    """Return the refusal of a request that the database cannot serve now."""
-    return Problem(503, code, headers={"retry-after": "1"})
+class Unavailable(Problem):
+    """A request that the database cannot serve now."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(503, code, headers={"retry-after": "1"})
 
 
 def _stop(error: WrongServerError) -> None:

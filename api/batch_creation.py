@@ -17,8 +17,8 @@ from api.documentation import ErrorItem, operation_id, problems
 from api.faults import Fault, from_pydantic
 from api.languages import Language, requested
 from api.problems import Invalid, Problem, document
+from api.refusals import key_taken, require_room
 from api.task_json import OPTIONS, TasksResponse, TaskSummary, summary
-from api.tasks import key_taken, require_room
 from schema import listing, tasks
 from schema.limits import MOST_AT_ONCE
 from schema.listing import TaskRow
@@ -91,9 +91,10 @@ async def create_tasks(
     good = [(index, each) for index, each in enumerate(checked) if isinstance(each, TaskCreation)]
     invalid = [(index, each) for index, each in enumerate(checked) if isinstance(each, Invalid)]
     language = requested(request.scope)
+    most: int | None = request.app.state.max_queue_depth
 
     def work(connection: Connection) -> Response:
-        require_room(connection, request, [creation.queue for _, creation in good])
+        require_room(connection, most, [creation.queue for _, creation in good])
         created, taken = _place(connection, good)
         if taken and not batch.partial:
             raise _conflict(taken, language)

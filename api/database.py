@@ -15,7 +15,7 @@ from sqlalchemy.util import greenlet_spawn
 from starlette.requests import Request
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from api.availability import Availability, unavailable
+from api.availability import Availability, Unavailable
 from schema.runtime.addresses import DatabaseAddress
 from schema.runtime.changes import listen
 from schema.runtime.engine import create_asyncio_engine
@@ -93,6 +93,11 @@ class Database:
         other._writers, other._around = self._keyed, around  # noqa: SLF001  # its own
         return other
 
+    @property
+    def is_keyed(self) -> bool:
+        """Whether this one serves a request that may wait for another one to end."""
+        return self._around is not None
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` reads."""
         return await self._run(self._readers, work, lambda: "database_slow")
@@ -135,23 +140,23 @@ class Database:
                 return await _repeated(engine, work, limit)
         except CommitUnknownError:
             self.availability.suspect()
-            raise unavailable("outcome_unknown") from None
+            raise Unavailable("outcome_unknown") from None
         except (SQLAlchemyError, OSError) as error:
             if not limit.expired():
                 raise self._refusal(error) from error
             self.availability.suspect()
-            raise unavailable(when_late()) from None
+            raise Unavailable(when_late()) from None
 
     def _refusal(self, error: Exception) -> Exception:
         code = error_code(error)
         if code in CONFLICT or isinstance(error, PoolTimeoutError):
-            return unavailable("database_busy")
+            return Unavailable("database_busy")
         if code in {MISSING_TABLE, MISSING_DATABASE}:
             self.availability.suspect()
-            return unavailable("database_not_migrated")
+            return Unavailable("database_not_migrated")
         if is_transient(error):
             self.availability.suspect()
-            return unavailable("database_away")
+            return Unavailable("database_away")
         return error
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from api.access import OpenRoute
-from api.availability import unavailable
+from api.availability import Unavailable
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
 from schema import dispatcher
@@ -58,7 +58,7 @@ async def readyz(database: DatabaseDependency) -> Ready:
     state = await database.read(_state)
     if state is None:
         database.availability.suspect()
-        raise unavailable("database_not_migrated")
+        raise Unavailable("database_not_migrated")
     return Ready(dispatcher="running" if state.is_running else "stopped")
 
 

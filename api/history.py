@@ -12,8 +12,9 @@ from starlette.responses import Response
 from api.access import ClientRoute
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
+from api.refusals import found, no_task
 from api.task_json import OPTIONS, Progress, described_by, summary
-from api.tasks import TaskId, found, no_task
+from api.tasks import TaskId
 from schema import history
 from schema.models.history import TaskAttempt, TaskEvent
 from schema.states import AttemptOutcome, Stage, State, Status

@@ -24,6 +24,7 @@ from api import (
     workers,
 )
 from api.access import Access, require_declared
+from api.creating import Creations
 from api.database import open_database
 from api.failures import Failures
 from api.origins import shared
@@ -86,6 +87,7 @@ def _lifespan(
             if chosen.origins and application.middleware_stack is not None:
                 application.middleware_stack = shared(application.middleware_stack, chosen.origins)
             application.state.max_queue_depth = chosen.max_queue_depth
+            application.state.creations = Creations(database, chosen.max_queue_depth)
             application.state.timezone = chosen.timezone
             application.state.backoff = Backoff(
                 chosen.retry_backoff_seconds, chosen.retry_backoff_max_seconds

@@ -13,10 +13,11 @@ from api.access import OperatorRoute
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
+from api.refusals import found
 from api.schedule_json import ReorderedSchedule, ScheduleDetail, ScheduleResponse
 from api.schedules import ScheduleId
 from api.task_json import TaskDetail, TaskResponse
-from api.tasks import CREATED, found
+from api.tasks import CREATED
 from api.verbs import LONGEST_SHIFT_SECONDS
 from schema import firing, schedule_listing, schedules
 from schema.schedules import ScheduleRow

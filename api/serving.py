@@ -10,6 +10,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from api.connections import Connection
+from schema.runtime.garbage import collect_less_often
 from schema.runtime.logging import configure
 from schema.runtime.settings import Settings, settings
 
@@ -19,6 +20,11 @@ SHUTDOWN_SECONDS = 5
 
 class ServerConfig(uvicorn.Config):
     """uvicorn's configuration, logging as this system does, in every process it starts."""
+
+    def load(self) -> None:
+        """Load the application; what it is made of stays until the process ends."""
+        super().load()
+        collect_less_often()
 
     def configure_logging(self) -> None:
         """Send uvicorn's log where ours goes."""

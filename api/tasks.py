@@ -1,7 +1,5 @@
 """The routes of tasks."""
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -13,13 +11,15 @@ from starlette.responses import Response
 from api.access import ClientRoute, PrincipalDependency
 from api.caching import cacheable
 from api.conditional import IfMatch, stale, versions_of
+from api.creating import Creations, Wanted
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
-from api.problems import Problem, instance
+from api.problems import instance
+from api.refusals import found, no_task
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import PARAMETERS, TaskQuery, TaskQueryDependency
-from schema import depth, listing, tasks, verbs
+from schema import listing, tasks, verbs
 from schema.fields import MAX_ID
 from schema.filters import TaskFilter
 from schema.listing import Page, Place, TaskRow
@@ -50,9 +50,6 @@ LISTED: dict[str, Any] = {
     },
 }
 
-FULL_SECONDS = "5"
-"""When it is worth trying again to put something into a full queue."""
-
 TaskId = Annotated[int, Path(ge=1, le=MAX_ID, description="Number of the task")]
 
 
@@ -66,19 +63,9 @@ async def create_task(
     creation: TaskCreation, request: Request, database: DatabaseDependency
 ) -> Response:
     """Create a task, unless its unique_key is taken."""
-    new = creation.task()
-
-    def work(connection: Connection) -> Response:
-        require_room(connection, request, [new.queue])
-        [placed] = tasks.place(connection, [new])
-        if placed.refused(new):
-            raise key_taken(placed.task_id)
-        location = f"{prefix(request.scope)}/tasks/{placed.task_id}"
-        if placed.is_new:
-            return TaskResponse(placed.made_whole(new), 201, {"location": location})
-        return TaskResponse(found(connection, placed.task_id), 200, {"location": location})
-
-    return await database.write(work)
+    wanted = Wanted(creation.task(), prefix(request.scope))
+    creations: Creations = request.app.state.creations
+    return await creations.create(wanted, database)
 
 
 @router.get(
@@ -164,37 +151,6 @@ async def task_page(
 
     page, total = await database.read(work)
     return TasksResponse(page.tasks, headers=paging_headers(request, total, page.next))
-
-
-def found(connection: Connection, task_id: int) -> TaskRow:
-    """Return a task; raises Problem (404) when there is none."""
-    task = listing.find(connection, task_id)
-    if task is None:
-        raise no_task(task_id)
-    return task
-
-
-def require_room(connection: Connection, request: Request, queues: Iterable[str]) -> None:
-    """Raise Problem (503) when a queue would be longer than MAX_QUEUE_DEPTH with these tasks."""
-    most: int | None = request.app.state.max_queue_depth
-    if most is None:
-        return
-    more = Counter(queues)
-    queue = depth.overfull(connection, more, most)
-    if queue is not None:
-        values = {"queue": queue, "count": more[queue], "limit": most}
-        raise Problem(503, "queue_full", values=values, headers={"retry-after": FULL_SECONDS})
-
-
-def no_task(task_id: int) -> Problem:
-    """Return what to raise when there is no such task."""
-    return Problem(404, "task_not_found", values={"task_id": task_id})
-
-
-def key_taken(task_id: int | None) -> Problem:
-    """Return what to raise when that unfinished task has the unique_key."""
-    members = {"existing_id": task_id}
-    return Problem(409, "unique_key_taken", values={"task_id": task_id}, members=members)
 
 
 def _columns(changes: TaskChanges) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from api.conditional import IfMatch, stale, versions_of
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.problems import Problem
+from api.refusals import found, key_taken, no_task
 from api.task_json import TaskDetail, TaskResponse, actions_of
-from api.tasks import TaskId, found, key_taken, no_task
+from api.tasks import TaskId
 from schema import verbs
 from schema.fields import Reason
 from schema.states import Verb

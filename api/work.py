@@ -22,8 +22,8 @@ from api.access import WorkerRoute
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.problems import Problem
+from api.refusals import key_taken
 from api.task_json import OPTIONS
-from api.tasks import key_taken
 from api.work_fields import ClaimedTask, ClaimOrder, Ended, Heartbeat, Settled, Settlements
 from schema import claims, gates, holding, leases, settling, workers
 from schema.attempts import Claimed, Failure, Hold, Released

@@ -1,6 +1,5 @@
 """The worker process: `python -m worker`."""
 
-import gc
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ from schema import server
 from schema.queue_choice import QueueChoice, QueueChoiceError
 from schema.runtime import logging
 from schema.runtime.engine import create_thread_engine
+from schema.runtime.garbage import collect_less_often
 from schema.runtime.settings import SettingsError, settings
 from schema.runtime.stopping import Stopping
 from worker import checking, handlers, reloading
@@ -75,21 +75,10 @@ def _work(mode: Mode) -> int:
     if stopping.asked.is_set():
         return 0
     part = Part(engine, QueueChoice.parse(configured.worker_queues), registry)
-    _collect_less_often()
+    collect_less_often()
     succeeded = worker.run({Mode.ONCE: part.is_passed, Mode.DRAIN: part.is_drained}.get(mode))
     engine.dispose()
     return 0 if succeeded else 1
-
-
-def _collect_less_often() -> None:
-    """Have the garbage collector look at what is new seldom, and at what was imported never.
-
-    Thousands of attempts live for milliseconds: looking at them every 700 objects took a fifth
-    of the worker's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
 
 
 def _listen() -> Stopping:
