@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from tools.servers.ports import LOOPBACK
 _POST = """wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = [==[{body}]==]
+"""
+
+_PACED = """function delay() return {milliseconds} end
 """
 
 
@@ -27,20 +31,38 @@ class Load:
 
     def requests_per_second(self, port: int, path: str, body: Any = None) -> float:
         """Return how many requests are answered; raises BenchError when one is refused."""
+        script = None if body is None else _POST.format(body=json.dumps(body))
+        return float(_found(r"Requests/sec:\s+([\d.]+)", self._told(port, path, script)))
+
+    def slowest_seconds(self, port: int, path: str, pause_milliseconds: int) -> float:
+        """Return the time that 99 of 100 requests took at most, with a pause before each."""
+        script = _PACED.format(milliseconds=pause_milliseconds)
+        told = self._told(port, path, script, "--latency")
+        value = _found(r"99%\s+(\S+)", told)
+        unit = value.lstrip("0123456789.")
+        return float(value.removesuffix(unit)) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[unit]
+
+    def _told(self, port: int, path: str, script: str | None, *options: str) -> str:
         if shutil.which("wrk") is None:
             raise BenchError("wrk is not installed: apt-get install wrk.")
         url = f"http://{LOOPBACK}:{port}{path}"
         rate = f"-c{self.connections}", f"-d{max(round(self.seconds), 1)}s"
-        command = ["wrk", "-t1", *rate, *self._script(body), url]
+        command = ["wrk", "-t1", *rate, *options, *self._script(script), url]
         told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        found = re.search(r"Requests/sec:\s+([\d.]+)", told)
-        if found is None or "Non-2xx" in told or "Socket errors" in told:
+        if "Requests/sec" not in told or "Non-2xx" in told or "Socket errors" in told:
             raise BenchError(f"{path} was not always answered: {told}")
-        return float(found[1])
+        return told
 
-    def _script(self, body: Any) -> list[str]:
-        if body is None:
+    def _script(self, script: str | None) -> list[str]:
+        if script is None:
             return []
-        script = self.folder / "post.lua"
-        script.write_text(_POST.format(body=json.dumps(body)))
-        return ["-s", str(script)]
+        with tempfile.NamedTemporaryFile("w", suffix=".lua", dir=self.folder, delete=False) as file:
+            file.write(script)
+        return ["-s", file.name]
+
+
+def _found(pattern: str, told: str) -> str:
+    found = re.search(pattern, told)
+    if found is None:
+        raise BenchError(f"wrk did not tell {pattern}: {told}")
+    return found[1]

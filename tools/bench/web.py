@@ -50,14 +50,14 @@ class Api:
 
 
 @contextmanager
-def api(stand: Stand, module: str = "api") -> Iterator[Api]:
+def api(stand: Stand, module: str = "api", **environment: str) -> Iterator[Api]:
     """Start the API or what stands in for it, wait until it is ready, end it at the end."""
     port = free_port()
     with (stand.folder / f"{module}-{time.monotonic_ns()}.log").open("wb") as log:
         process = subprocess.Popen(
             bound([sys.executable, "-m", module]),
             cwd=ROOT,
-            env=stand.environment() | {"PORT": str(port)},
+            env=stand.environment() | {"PORT": str(port)} | environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 from tools.bench.figures import Figure
 from tools.bench.measures.backlog import Backlog
 from tools.bench.measures.batches import Batches
+from tools.bench.measures.cached import Cached
 from tools.bench.measures.drain import Drain
 from tools.bench.measures.functions import Functions
 from tools.bench.measures.gates import Gates
@@ -44,5 +45,6 @@ MEASURES: Mapping[str, Measure] = {
     "batches": Batches(),
     "lists": Lists(),
     "requests": Requests(),
+    "cached": Cached(),
 }
 """All measures by name, with the sizes that the project's targets are set for."""

@@ -1,6 +1,7 @@
 """Requests: how many one API process answers without Redis, beside a FastAPI that does nothing."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ from tools.bench.figures import Figure
 from tools.bench.filling import fill, waiting_task
 from tools.bench.load import Load
 from tools.bench.stand import Stand
-from tools.bench.web import api
+from tools.bench.web import Api, api
 
 TASK = {
     "title": "a task of the benchmark",
@@ -61,8 +62,23 @@ class Requests:
                     Figure(f"{name}, share of null", rate / null, "", at_least=kind.share),
                 ]
             figures.append(Figure("null route", null, "requests/s"))
+            figures.append(self._together(stand, web))
             few = Load(2, self.seconds, stand.folder)
             body = {"tasks": [TASK] * self.batch}
             batches = few.requests_per_second(web.port, "/tasks/batch", body)
         tasks = batches * self.batch
         return [*figures, Figure("POST /tasks/batch", tasks, "tasks/s", at_least=8_000)]
+
+    def _together(self, stand: Stand, web: Api) -> Figure:
+        """Return what two processes create together, as a share of what one does."""
+        half = Load(self.connections // 2, self.seconds, stand.folder)
+        with api(stand) as other, ThreadPoolExecutor(2) as pool:
+            one = Load(self.connections, self.seconds, stand.folder)
+            alone = one.requests_per_second(web.port, "/tasks", TASK)
+            rates = [
+                pool.submit(half.requests_per_second, each.port, "/tasks", TASK)
+                for each in (web, other)
+            ]
+            together = sum(rate.result() for rate in rates)
+            alone = (alone + one.requests_per_second(web.port, "/tasks", TASK)) / 2
+        return Figure("POST /tasks, two processes against one", together / alone, "x", at_least=1)

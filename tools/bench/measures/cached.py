@@ -1,0 +1,48 @@
+"""Answers from the cache: how many one API process gives with Redis, and how soon."""
+
+from dataclasses import dataclass
+
+from tools.bench.figures import Figure
+from tools.bench.filling import fill, waiting_task
+from tools.bench.load import Load
+from tools.bench.stand import Stand
+from tools.bench.web import api
+from tools.servers import redis
+
+PAUSE_MILLISECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """`GET /tasks/{id}` again and again, for so many seconds; then at half of that rate."""
+
+    seconds: float = 5
+    connections: int = 16
+
+    def measure(self, stand: Stand) -> list[Figure]:
+        """Take one run's figures."""
+        stand.empty()
+        path = f"/tasks/{fill(stand.engine, waiting_task(), 1)}"
+        stand.wait_until_quiet()
+        folder = stand.folder / "redis"
+        folder.mkdir(exist_ok=True)
+        with (
+            redis(folder) as server,
+            api(stand, REDIS_URL=server.url) as web,
+            api(stand, "tools.bench.null") as nothing,
+        ):
+            load = Load(self.connections, self.seconds, stand.folder)
+            load.requests_per_second(web.port, path)  # warms it
+            null = load.requests_per_second(nothing.port, "/null")
+            rate = load.requests_per_second(web.port, path)
+            null = (null + load.requests_per_second(nothing.port, "/null")) / 2
+            # So many connections, each with its pause, ask half as often.
+            paced = max(round(rate / 2 * PAUSE_MILLISECONDS / 1000), 1)
+            half = Load(paced, self.seconds, stand.folder)
+            slowest = half.slowest_seconds(web.port, path, PAUSE_MILLISECONDS)
+        return [
+            Figure("GET /tasks/{id}, cache hit", rate, "requests/s"),
+            Figure("cache hit, share of null", rate / null, "", at_least=0.50),
+            Figure("null route", null, "requests/s"),
+            Figure("cache hit at half the rate, p99", slowest * 1000, "ms", at_most=10),
+        ]
