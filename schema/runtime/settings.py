@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schema.destinations import Allowance
 from schema.runtime.addresses import DatabaseAddress
 from schema.states import Actor
 from schema.zones import zone_of
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     operator_tokens: str = Field(default="", repr=False)
     worker_tokens: str = Field(default="", repr=False)
     cors_origins: str = ""
+    http_allow_hosts: str = ""
     rate_limit: str | None = Field(default=None, pattern="^[1-9][0-9]{0,8}(/[1-9][0-9]{0,4})?$")
     max_queue_depth: int | None = Field(default=None, ge=1)
     worker_concurrency: int = Field(default=10, ge=1, le=10_000)
@@ -97,6 +99,12 @@ class Settings(BaseSettings):
             raise ValueError("name each origin, such as https://example.org, without a path")
         return value
 
+    @field_validator("http_allow_hosts")
+    @classmethod
+    def _hosts_are_understood(cls, value: str) -> str:
+        Allowance.parse(value)
+        return value
+
     @model_validator(mode="after")
     def _no_token_has_two_roles(self) -> "Settings":
         given = [self.client_tokens, self.operator_tokens, self.worker_tokens]
@@ -138,6 +146,11 @@ class Settings(BaseSettings):
     def origins(self) -> tuple[str, ...]:
         """Origins whose pages may call the API from a browser."""
         return _parts(self.cors_origins)
+
+    @property
+    def allowance(self) -> Allowance:
+        """Where requests that clients ask for may go, beside public addresses."""
+        return Allowance.parse(self.http_allow_hosts)
 
     @property
     def rate(self) -> Rate | None:
