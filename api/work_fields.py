@@ -104,6 +104,10 @@ class ClaimedTask(BaseModel):
 
     id: int
     fence: int
+    run_fence: int = Field(
+        description="Fence of the first claim since it was created or started: task and run_fence"
+        " together are a key for outside systems, the same for all attempts"
+    )
     title: str
     task_type: str
     queue: str

@@ -22,7 +22,8 @@ TRACEBACK_LENGTH = 100_000
 class Claimed(NamedTuple):
     """A task that a worker holds, as it was when it was claimed.
 
-    `payload` and `checkpoint` are JSON text.
+    `payload` and `checkpoint` are JSON text. `run_fence` is the fence of the first claim since the
+    task was created or started.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Claimed(NamedTuple):
     tags: tuple[str, ...]
     checkpoint: str | None = None
     retry_limit: int = 0
+    run_fence: int = 1
 
 
 Hold = tuple[int, int]
@@ -78,11 +80,17 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed: a retry follows while there is one left, unless it is `for_good`."""
+    """The attempt failed: a retry follows while there is one left, unless it is `for_good`.
+
+    It is due after `retry_seconds`; None: after the backoff. `is_outside`: the fault is not the
+    worker's.
+    """
 
     failure: Failure
     outcome: AttemptOutcome = AttemptOutcome.FAILED
     for_good: bool = False
+    retry_seconds: float | None = None
+    is_outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,9 @@ def _with_details(
     for (queue, _), rows in found:
         for row in rows:
             # Unpacked at once, and filled in by position: names would cost as much as the rest.
-            task_id, fence, title, kind, account, timeout, retries, due, trace, saved, most = row
+            task_id, fence, title, kind, account, timeout, retries, due, trace, saved, most, run = (
+                row
+            )
             yield Claimed(
                 task_id,
                 fence + 1,
@@ -240,4 +242,5 @@ def _with_details(
                 tuple(sorted(tags[task_id])) if task_id in tags else (),
                 saved,
                 most,
+                run,
             )

@@ -57,12 +57,14 @@ DONE = Ending(
 CANCELLED = Ending(
     "status = 'cancelled', finished_at = UTC_TIMESTAMP(6)", guard="delete_requested_at IS NULL"
 )
-RETRY = """status = IF(current_retry_count < retry_limit, 'retrying', 'failed'),
+_BACKOFF = "RAND() * LEAST(%s, %s * POW(2, current_retry_count))"
+RETRY = f"""status = IF(current_retry_count < retry_limit, 'retrying', 'failed'),
     finished_at = IF(status = 'failed', UTC_TIMESTAMP(6), NULL),
     available_at = IF(status = 'failed', available_at, UTC_TIMESTAMP(6)
-        + INTERVAL RAND() * LEAST(%s, %s * POW(2, current_retry_count)) SECOND),
+        + INTERVAL {_BACKOFF} SECOND),
     current_retry_count = current_retry_count + (status = 'retrying'),
     last_error = %s, error_class = %s"""
+RETRY_LATER = RETRY.replace(_BACKOFF, "%s")
 FAILED = "status = 'failed', finished_at = UTC_TIMESTAMP(6), last_error = %s, error_class = %s"
 CRASHED = f"""crash_count = crash_count + 1,
     {RETRY.replace("retry_limit", f"IF(crash_count < {MOST_CRASHES}, retry_limit, 0)")}"""
@@ -86,12 +88,8 @@ def ending_of(outcome: Outcome, backoff: Backoff) -> Ending:
     match outcome:
         case Succeeded():
             ending = DONE
-        case Failed(failure, _, True):
-            ending = Ending(FAILED, _error(failure))
-        case Failed(failure, AttemptOutcome.CRASHED):
-            ending = Ending(CRASHED, (*_wait(backoff), *_error(failure)))
-        case Failed(failure):
-            ending = Ending(RETRY, (*_wait(backoff), *_error(failure)))
+        case Failed():
+            ending = _ending_of_failure(outcome, backoff)
         case Lost(failure, resumable):
             taken_over = Ending(TAKEN_OVER, _error(failure))
             retried = Ending(RETRY, (*_wait(backoff), *_error(failure)))
@@ -107,6 +105,17 @@ def ending_of(outcome: Outcome, backoff: Backoff) -> Ending:
         case _:
             assert_never(outcome)
     return ending
+
+
+def _ending_of_failure(failed: Failed, backoff: Backoff) -> Ending:
+    error = _error(failed.failure)
+    if failed.for_good:
+        return Ending(FAILED, error)
+    if failed.outcome == AttemptOutcome.CRASHED:
+        return Ending(CRASHED, (*_wait(backoff), *error))
+    if failed.retry_seconds is not None:
+        return Ending(RETRY_LATER, (failed.retry_seconds, *error))
+    return Ending(RETRY, (*_wait(backoff), *error))
 
 
 def _wait(backoff: Backoff) -> tuple[float, float]:

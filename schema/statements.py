@@ -12,7 +12,7 @@ from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX, TAG_INDEX,
 from schema.states import Priority
 
 _CLAIM = f"""SELECT id, fence, title, task_type, account_id, timeout_seconds,
-    current_retry_count, available_at, traceparent, checkpoint, retry_limit
+    current_retry_count, available_at, traceparent, checkpoint, retry_limit, run_fence
 FROM tasks FORCE INDEX ({CLAIM_INDEX})
 WHERE claimable = 1 AND queue = %s AND priority = %s AND """
 

@@ -2,7 +2,15 @@
 
 from worker.context import Context
 from worker.handlers import handler
-from worker.signals import HandlerEnded, Hold, LeaseLost, PauseQueue, PermanentFailure, Snooze
+from worker.signals import (
+    HandlerEnded,
+    Hold,
+    LeaseLost,
+    PauseQueue,
+    PermanentFailure,
+    Retry,
+    Snooze,
+)
 
 __all__ = [
     "Context",
@@ -11,6 +19,7 @@ __all__ = [
     "LeaseLost",
     "PauseQueue",
     "PermanentFailure",
+    "Retry",
     "Snooze",
     "handler",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from schema.runtime.logging import get_logger
+from worker import http_task  # noqa: F401  # registers a handler
 from worker.context import Context
 from worker.handlers import handler
 

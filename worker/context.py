@@ -53,6 +53,7 @@ class Context:
         self.account_id: str | None = claimed.account_id
         self.attempt: int = claimed.attempt
         self.fence: int = claimed.fence
+        self.traceparent: str | None = claimed.traceparent
         self._claimed = claimed
         self._link = link
         self._blocking = blocking
@@ -64,6 +65,14 @@ class Context:
         """The moment at which the lease is over."""
         lease = timedelta(seconds=self._claimed.timeout_seconds)
         return from_database(self._claimed.started_at + lease)
+
+    @property
+    def idempotency_key(self) -> str:
+        """What all attempts have in common until the task is started again.
+
+        Give it to outside systems, so that they do only once what is asked for again.
+        """
+        return f"rowlease-{self.task_id}-{self._claimed.run_fence}"
 
     @property
     def cancelled(self) -> bool:

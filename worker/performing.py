@@ -21,7 +21,7 @@ from worker.attempt import ENDED
 from worker.context import Context
 from worker.handlers import Handler
 from worker.link import Link
-from worker.signals import HandlerEnded, Hold, PauseQueue, PermanentFailure, Snooze
+from worker.signals import HandlerEnded, Hold, PauseQueue, PermanentFailure, Retry, Snooze
 
 
 async def perform_coroutine(handler: Handler, claimed: Claimed, link: Link) -> Outcome:
@@ -63,6 +63,8 @@ def outcome_of(error: BaseException, claimed: Claimed) -> Outcome:
             outcome = QueuePaused(claimed.queue, error.reason, error.seconds)
         case PermanentFailure():
             outcome = Failed(_failure(error), error.outcome, for_good=True)
+        case Retry():
+            outcome = Failed(_failure(error), retry_seconds=error.seconds, is_outside=True)
         case PayloadError():
             outcome = Failed(Failure("PayloadError", str(error)), for_good=True)
         case ResultError():

@@ -2,6 +2,7 @@
 
 Exception
 ├── PermanentFailure  raised by a handler: the task fails at once, whatever retries are left
+├── Retry             raised by a handler: the attempt fails by a fault outside, and is retried
 ├── Snooze            raised by a handler: the task is put off, and no retry is counted
 ├── Hold              raised by a handler: the task is paused until a person looks at it
 ├── PauseQueue        raised by a handler: the task is given back, and its queue is paused
@@ -27,6 +28,17 @@ class PermanentFailure(Exception):  # noqa: N818  # it is a decision of the hand
         self.outcome = AttemptOutcome(outcome)
         if self.outcome not in {AttemptOutcome.FAILED, AttemptOutcome.TIMED_OUT}:
             raise ValueError(f'PermanentFailure takes "failed" or "timed_out", not "{outcome}"')
+
+
+class Retry(Exception):  # noqa: N818  # it is a decision of the handler's
+    """Fails the attempt, as any error does, while nothing is wrong with this worker.
+
+    The retry, if one is left, is due after `seconds`; None: after the usual backoff.
+    """
+
+    def __init__(self, message: str, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = None if seconds is None else _seconds("Retry", seconds)
 
 
 class Snooze(Exception):  # noqa: N818  # it is no error

@@ -17,7 +17,7 @@ LONGEST_REST_SECONDS = 60.0
 class Streak:
     """Counts instant failures in a row; after 20 the worker rests, ever longer, and says so.
 
-    Failures for good do not count: they are the task's own.
+    Failures for good, and those that come from outside, do not count.
     """
 
     def __init__(self, rest: Callable[[float], None]) -> None:
@@ -31,7 +31,7 @@ class Streak:
         with self._lock:
             if isinstance(outcome, Succeeded):
                 self._failures, self._next_rest = 0, SHORTEST_REST_SECONDS
-            elif isinstance(outcome, Failed) and not outcome.for_good:
+            elif isinstance(outcome, Failed) and not (outcome.for_good or outcome.is_outside):
                 self._failures = self._failures + 1 if seconds < INSTANT_SECONDS else 0
             if self._failures < MOST_FAILURES:
                 return

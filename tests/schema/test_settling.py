@@ -477,3 +477,17 @@ def test_plain_sql_cannot_break_the_state_machine(
 def test_a_settle_of_nothing_does_nothing(engine: Engine) -> None:
     with transaction(engine) as connection:
         assert settle(connection, [], Backoff()) == []
+
+
+def test_a_failure_may_say_when_its_retry_is_due(engine: Engine) -> None:
+    (task_id,) = make(engine, retry_limit=1)
+    fail(engine, *claim(engine), retry_seconds=600.0)
+
+    left = "TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), available_at) AS seconds"
+    (waiting,) = rows(engine, f"SELECT status, {left} FROM tasks WHERE id = {task_id}")
+    assert waiting["status"] == "retrying"
+    assert 590 < waiting["seconds"] <= 600
+
+    change(engine, task_id, "available_at = UTC_TIMESTAMP(6)")
+    fail(engine, *claim(engine), retry_seconds=600.0)
+    assert row(engine, task_id)["status"] == "failed"

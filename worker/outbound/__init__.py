@@ -15,7 +15,8 @@ looked at, while Host and TLS keep the name. There are no proxies, no cookies, a
 with `follow_redirects=True` up to three are followed, and each is guarded like the first.
 
 Raises outbound.Refused where a request may not go, and outbound.NoAnswer (`fetch`) or
-httpx2.HTTPError (the client) when there is no answer. Neither tells headers or the query.
+httpx2.HTTPError (the client) when there is no answer. Neither tells headers or the query. A
+handler may let the first two pass: Refused fails the task for good, NoAnswer the attempt.
 """
 
 from worker.outbound.client import client

@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx2
 
 from worker.outbound.client import client
+from worker.signals import Retry
+
+DAY_SECONDS = 86_400
 
 
-class NoAnswer(Exception):  # noqa: N818  # nothing is wrong here
-    """There was no answer, or not all of it; the message says why."""
+class NoAnswer(Retry):
+    """There was no answer, or not all of it. Uncaught, it fails the attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,18 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     truncated: bool
+
+    @property
+    def retry_after(self) -> float | None:
+        """After how many seconds it asks to be asked again, up to a day; None: it does not say."""
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return float(min(int(text[:9]), DAY_SECONDS))
+        try:
+            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+        return min(max(seconds, 0.0), DAY_SECONDS)
 
 
 async def fetch(request: httpx2.Request, *, seconds: float | None, max_bytes: int) -> Answer:

@@ -14,6 +14,7 @@ import httpcore2
 import httpx2
 
 from schema.destinations import Address, Allowance, destination_of
+from worker.signals import PermanentFailure
 
 Lookup = Callable[[str, int], Awaitable[Sequence[Address]]]
 """Returns the addresses of a host, the best first; raises OSError when it has none."""
@@ -21,8 +22,8 @@ Lookup = Callable[[str, int], Awaitable[Sequence[Address]]]
 KEPT_CONNECTIONS = 100
 
 
-class Refused(Exception):  # noqa: N818  # it is a decision
-    """No request may go there; the message says why."""
+class Refused(PermanentFailure):
+    """No request may go there; the message says why. Uncaught, it fails the task for good."""
 
 
 async def look_up(host: str, port: int) -> Sequence[Address]:

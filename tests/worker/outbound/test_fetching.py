@@ -2,26 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from schema.runtime.settings import settings
-from tests.receiver import Receiver, Reply, receiving
+from tests.receiver import Receiver, Reply
 from worker import outbound
 from worker.outbound import Answer, NoAnswer
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    """A receiver that is open to this process."""
-    with receiving() as running:
-        monkeypatch.setenv("DATABASE_URL", "mysql://127.0.0.1/none")
-        monkeypatch.setenv("HTTP_ALLOW_HOSTS", running.host)
-        settings.cache_clear()
-        yield running
-        settings.cache_clear()
 
 
 def fetched(url: str, *, seconds: float = 20, max_bytes: int = 1_000, **how: Any) -> Answer:
