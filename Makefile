@@ -1,6 +1,6 @@
 # Everything a developer runs. Set-up happens by itself, and again when a requirements file changed.
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench lock sql clean
+.PHONY: help up test check bench lock openapi sql clean
 
 WORKERS ?= 1
 DB ?=
@@ -11,7 +11,7 @@ LOCK := --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 up: .venv/runtime ## run the system: WORKERS=3 for more workers, DB=mysql or DB=mariadb to choose
 	@$(RUN) -m tools.up --workers '$(WORKERS)' $(if $(DB),--database '$(DB)')
@@ -34,6 +34,9 @@ lock: .venv/runtime ## pin the newest versions that pyproject.toml allows, with 
 	.venv/bin/uv pip compile $(LOCK) --output-file requirements.txt pyproject.toml
 	.venv/bin/uv pip compile $(LOCK) --group dev --constraint requirements.txt \
 		--output-file requirements-dev.txt pyproject.toml
+
+openapi: .venv/runtime ## write docs/openapi.json, after a change of what the API takes or tells
+	@$(RUN) -m tools.openapi
 
 sql: ## open the database of make up in a client: ARGS="-e 'SELECT ...'" for one statement
 	@test -x $(RUN) || { echo '`make up` has not run in this checkout: run it first.' >&2; exit 1; }

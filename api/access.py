@@ -15,9 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from api.bodies import WIDE_BODY_BYTES, JsonRoute
-from api.conditional import IF_NONE_MATCH, NOT_MODIFIED
 from api.documentation import problems
-from api.idempotency import IDEMPOTENCY_KEY
 from api.locality import foreign_trait, network
 from api.problems import Problem
 from api.rates import Rates
@@ -31,9 +29,6 @@ OPERATORS = frozenset({Actor.OPERATOR})
 
 WORKERS = frozenset({Actor.WORKER})
 """Those that work over HTTP."""
-
-SECURITY: list[dict[str, list[str]]] = [{"token": []}]
-"""What OpenAPI says of a guarded route."""
 
 CHALLENGE = 'Bearer realm="rowlease"'
 
@@ -127,16 +122,9 @@ class GuardedRoute(JsonRoute):
         told = problems(401, 403, 429)
         if {"POST", "PATCH"} & set(methods):
             told |= problems(408)
-        header: list[dict[str, Any]] = []
-        if "GET" in methods:
-            told, header = told | NOT_MODIFIED, [IF_NONE_MATCH]
         if "POST" in methods:
             told |= problems(400, 409, 413, 415, 422)
-            header = [IDEMPOTENCY_KEY] if self.takes_keys else []
         options["responses"] = told | (options.get("responses") or {})
-        extra: dict[str, Any] = options.get("openapi_extra") or {}
-        parameters = [*extra.get("parameters", ()), *header]
-        options["openapi_extra"] = extra | {"security": SECURITY, "parameters": parameters}
         super().__init__(path, endpoint, **options)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.access import ClientRoute
 from api.bodies import WIDE_BODY_BYTES
 from api.database import DatabaseDependency
-from api.documentation import ErrorItem, operation_id, problems
+from api.documentation import RefusedTask, operation_id, problems
 from api.faults import Fault, from_pydantic
 from api.languages import Language, requested
 from api.problems import Invalid, Problem, document
@@ -48,16 +48,6 @@ class TaskBatch(BaseModel):
         list[Any], Field(min_length=1, max_length=MOST_AT_ONCE, json_schema_extra=dict(TASK))
     ]
     partial: bool = False
-
-
-class RefusedTask(BaseModel):
-    """A task that was not created."""
-
-    index: int = Field(description="Its place in `tasks`, from 0")
-    code: str
-    detail: str
-    errors: list[ErrorItem] = Field(default=[], description="With code invalid")
-    existing_id: int | None = Field(None, description="With code unique_key_taken")
 
 
 class PartialCreation(BaseModel):

@@ -23,7 +23,7 @@ from api.task_query import SEVERAL, Filters
 from api.verbs import WithReason, refusal
 from schema import batches, listing
 from schema.batches import BatchRow, Report
-from schema.fields import MAX_ID
+from schema.fields import MAX_ID, WHOLE
 from schema.limits import MOST_AT_ONCE
 from schema.states import MOVES, Actor, State, Verb
 from schema.verbs import Order, Result
@@ -44,7 +44,7 @@ DOINGS: Mapping[Verb, str] = {
 }
 
 BatchId = Annotated[int, Path(ge=1, le=MAX_ID, description="Number of the batch")]
-Number = Annotated[int, Field(ge=1, le=MAX_ID)]
+Number = Annotated[int, Field(ge=1, le=MAX_ID), WHOLE]
 
 
 class Matching(Filters):
@@ -126,7 +126,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "model": Batch,
         "headers": {"Location": {"description": "Path of the batch", "schema": {"type": "string"}}},
     },
-    **problems(400, 413, 415, 422, 503),
+    **problems(400, 408, 413, 415, 422, 503),
 }
 
 

@@ -20,7 +20,10 @@ Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 IfMatch = Annotated[
     str | None,
-    Header(description="Only if the task still has this ETag, or one of these; by its version"),
+    Header(
+        alias="If-Match",
+        description="Only if the task still has this ETag, or one of these; by its version",
+    ),
 ]
 
 IF_NONE_MATCH: dict[str, Any] = {
@@ -30,10 +33,6 @@ IF_NONE_MATCH: dict[str, Any] = {
     "description": "The ETag of the answer that the client has: 304 while it would be the same",
     "schema": {"type": "string"},
 }
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
-    304: {"description": "The client has it already, by its If-None-Match"}
-}
-
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 _VERSION = re.compile(r"([0-9]{1,10})(-.*)?")
 

@@ -1,10 +1,11 @@
-"""The description of the API: openapi.json, and a page to read it that needs no other server."""
+"""What routes tell of themselves, and a page to read it that needs no other server.
+
+`api.description` makes the document of it.
+"""
 
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -19,13 +20,6 @@ from schema.models.schedules import ScheduleStatus
 from schema.states import State
 
 FOLDER = Path(__file__).parent
-
-DESCRIPTION = """Tasks that workers carry out, with MySQL as their queue.
-
-Every path also works under `/api` and `/api/v1`, with and without a trailing slash. Times are
-RFC 3339; those in answers are UTC. Every error is `application/problem+json`, in Chinese or
-English as `Accept-Language` prefers; `code` tells programs what it is. Every answer has an
-`X-Request-Id`: the one of the request, or a new one."""
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -51,19 +45,22 @@ PAGE_POLICY = (
     " frame-ancestors 'none'"
 )
 
-TOKEN = {
-    "type": "http",
-    "scheme": "bearer",
-    "description": "One of CLIENT_TOKENS or OPERATOR_TOKENS. Where no tokens are set, none is"
-    " needed: then only direct requests from the same machine are served.",
-}
-
 
 class ErrorItem(BaseModel):
     """What is wrong with one field or parameter."""
 
     pointer: str = Field(description="Where it is, as a JSON pointer; empty: the whole body")
     detail: str
+
+
+class RefusedTask(BaseModel):
+    """A task that was not created."""
+
+    index: int = Field(description="Its place in `tasks`, from 0")
+    code: str
+    detail: str
+    errors: list[ErrorItem] = Field(default=[], description="With code invalid")
+    existing_id: int | None = Field(None, description="With code unique_key_taken")
 
 
 class ProblemDocument(BaseModel):
@@ -81,6 +78,10 @@ class ProblemDocument(BaseModel):
     )
     allowed_actions: list[str] = Field(default=[], description="With status 409 to a verb")
     existing_id: int | None = Field(None, description="With status 409: what is there already")
+    task_id: int | None = Field(None, description="With code schedule_runs: the task that runs")
+    failed: list[RefusedTask] = Field(
+        default=[], description="With status 409 to a batch: what stands in its way"
+    )
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -96,17 +97,6 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def describe(application: FastAPI) -> None:
-    """Have the application tell its OpenAPI document with our errors instead of FastAPI's."""
-
-    def openapi() -> dict[str, Any]:
-        if application.openapi_schema is None:
-            application.openapi_schema = _document(application)
-        return application.openapi_schema
-
-    application.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's manual has it
-
-
 async def _page(request: Request) -> Response:
     headers = {"content-security-policy": PAGE_POLICY}
     return HTMLResponse(PAGE.format(root=prefix(request.scope)), headers=headers)
@@ -117,31 +107,3 @@ ROUTES = [
     Mount("/docs/vendor", StaticFiles(directory=FOLDER / "vendor" / "swagger-ui")),
     Mount("/docs/page", StaticFiles(directory=FOLDER / "page")),
 ]
-
-
-def _document(application: FastAPI) -> dict[str, Any]:
-    document = get_openapi(
-        title=application.title,
-        version=application.version,
-        description=DESCRIPTION,
-        routes=application.routes,
-    )
-    schemas = document["components"]["schemas"]
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    schemas["Problem"] = ProblemDocument.model_json_schema(
-        ref_template="#/components/schemas/{model}"
-    )
-    schemas |= schemas["Problem"].pop("$defs")
-    document["components"]["securitySchemes"] = {"token": TOKEN}
-    for operation in _operations(document):
-        operation["responses"] = {
-            status: response
-            for status, response in operation["responses"].items()
-            if "HTTPValidationError" not in str(response)
-        }
-    return document
-
-
-def _operations(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return [operation for path in document["paths"].values() for operation in path.values()]

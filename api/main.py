@@ -9,6 +9,7 @@ from api import (
     accounts,
     batch_creation,
     batches,
+    description,
     dispatcher,
     documentation,
     health,
@@ -69,7 +70,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    documentation.describe(application)
+    description.describe(application)
     application.add_middleware(OnePath)
     application.add_middleware(Failures)
     return application

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +18,7 @@ from api.schedule_json import ReorderedSchedule, ScheduleDetail, ScheduleRespons
 from api.schedules import ScheduleId
 from api.task_json import TaskDetail, TaskResponse
 from api.tasks import CREATED
-from api.verbs import LONGEST_SHIFT_SECONDS
+from api.verbs import Offset
 from schema import firing, schedule_listing, schedules
 from schema.schedules import ScheduleRow
 
@@ -37,7 +37,7 @@ class Shift(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    priority_offset: Annotated[int, Field(ge=-LONGEST_SHIFT_SECONDS, le=LONGEST_SHIFT_SECONDS)]
+    priority_offset: Offset
 
 
 @router.post(

@@ -11,6 +11,7 @@ from api.faults import Fault, from_pydantic
 from api.problems import Invalid
 from schema.fields import (
     MAX_ID,
+    WHOLE,
     AccountId,
     ErrorClass,
     Moment,
@@ -29,7 +30,7 @@ MAX_LIMIT = 500
 
 T = TypeVar("T")
 Several = Annotated[list[T], Field(max_length=MAX_VALUES)]
-RowId = Annotated[int, Field(ge=1, le=MAX_ID)]
+RowId = Annotated[int, Field(ge=1, le=MAX_ID), WHOLE]
 
 
 class Filters(BaseModel):

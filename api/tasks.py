@@ -35,7 +35,10 @@ CREATED: dict[str, Any] = {
     "description": "The task",
     "headers": {"Location": {"description": "Its path", "schema": {"type": "string"}}},
 }
-EXISTING = CREATED | {"description": "The unfinished task that has the unique_key already"}
+EXISTING = CREATED | {
+    "description": "The unfinished task that has the unique_key already",
+    "model": TaskDetail,
+}
 LISTED: dict[str, Any] = {
     "description": "Tasks, newest first",
     "headers": {

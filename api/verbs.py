@@ -19,7 +19,7 @@ from api.refusals import found, key_taken, no_task
 from api.task_json import TaskDetail, TaskResponse, actions_of
 from api.tasks import TaskId
 from schema import verbs
-from schema.fields import Reason
+from schema.fields import WHOLE, Reason
 from schema.states import Verb
 from schema.verbs import SUCCESSES, Answer, Order, Result
 
@@ -28,6 +28,9 @@ router = APIRouter(
 )
 
 LONGEST_SHIFT_SECONDS = 31_536_000
+
+Offset = Annotated[int, Field(ge=-LONGEST_SHIFT_SECONDS, le=LONGEST_SHIFT_SECONDS), WHOLE]
+"""Seconds by which something is moved; negative is sooner."""
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "The task, changed or as it was when the goal holds already"},
@@ -52,9 +55,7 @@ class Move(WithReason):
     "first" is before and "last" behind all others of its queue and priority that are due.
     """
 
-    priority_offset: Annotated[
-        int | None, Field(ge=-LONGEST_SHIFT_SECONDS, le=LONGEST_SHIFT_SECONDS)
-    ] = None
+    priority_offset: Offset | None = None
     to: Literal["first", "last"] | None = None
 
     @model_validator(mode="after")

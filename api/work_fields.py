@@ -18,7 +18,7 @@ from schema.attempts import (
     Succeeded,
 )
 from schema.documents import CHECKPOINT_BYTES, RESULT_BYTES, encode
-from schema.fields import MAX_ID, Checkpoint, ErrorClass, Name, Reason, Result, Text
+from schema.fields import MAX_ID, WHOLE, Checkpoint, ErrorClass, Name, Reason, Result, Text
 from schema.limits import (
     ACCOUNT_LENGTH,
     LONGEST_PAUSE_SECONDS,
@@ -54,7 +54,7 @@ WorkerId = Annotated[
     ),
 ]
 QueueWord = Annotated[str, Field(max_length=NAME_LENGTH + 1), AfterValidator(_queue_word)]
-TaskNumber = Annotated[int, Field(ge=1, le=MAX_ID)]
+TaskNumber = Annotated[int, Field(ge=1, le=MAX_ID), WHOLE]
 
 
 class Lease(BaseModel):
@@ -83,7 +83,9 @@ class ClaimOrder(BaseModel):
     task_types: Annotated[list[Name], Field(max_length=MOST_WORDS)] = Field(
         [], description="Which it can run; others are given back for 10 s. Empty: any"
     )
-    slots: Annotated[int, Field(ge=1, le=MOST_SLOTS)] = Field(1, description="Most tasks to claim")
+    slots: Annotated[int, Field(ge=1, le=MOST_SLOTS), WHOLE] = Field(
+        1, description="Most tasks to claim"
+    )
     wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT_SECONDS)] = Field(
         0, description="Seconds to wait for a task when there is none"
     )
@@ -95,7 +97,7 @@ class ClaimOrder(BaseModel):
     host: Annotated[Text, Field(min_length=1, max_length=255)] | None = Field(
         None, description="Name of its host; null: the address that it asks from"
     )
-    pid: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(0, description="Its process id")
+    pid: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] = Field(0, description="Its process id")
     version: Annotated[Text, Field(min_length=1, max_length=64)] = "http"
 
 

@@ -42,6 +42,20 @@ _MOMENT = re.compile(
 _FIRST = datetime(1000, 1, 1, tzinfo=UTC)
 
 
+_BLANKS = r"\s\u001c-\u001f\u0085"
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_NO_BLANK, _NO_CONTROL = f"[^{_BLANKS}{_CONTROLS}]", f"[^{_CONTROLS}]"
+
+# What the checks below refuse, as JSON Schema says it.
+_TEXT = {"pattern": r"^[^\u0000]*$"}
+_TITLE = {"pattern": rf"^[^\u0000]*[^\u0000{_BLANKS}][^\u0000]*$"}
+_LABEL = {"pattern": f"^{_NO_BLANK}({_NO_CONTROL}*{_NO_BLANK})?$"}
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _text(value: str) -> str:
     if "\0" in value:
         raise PydanticCustomError("nul_character", "NUL character")
@@ -119,15 +133,24 @@ def _distinct(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
+WHOLE = BeforeValidator(_whole)
+"""JSON has one kind of number: 3.0 is an integer too."""
+
 Title = Annotated[
     str,
-    Field(min_length=1, max_length=TITLE_LENGTH),
+    Field(min_length=1, max_length=TITLE_LENGTH, json_schema_extra=_TITLE),
     AfterValidator(_not_blank),
     AfterValidator(_text),
 ]
-Description = Annotated[str, Field(max_length=DESCRIPTION_LENGTH), AfterValidator(_text)]
-Reason = Annotated[str, Field(max_length=REASON_LENGTH), AfterValidator(_text)]
-DispatcherReason = Annotated[str, Field(max_length=SETTING_REASON_LENGTH), AfterValidator(_text)]
+Description = Annotated[
+    str, Field(max_length=DESCRIPTION_LENGTH, json_schema_extra=_TEXT), AfterValidator(_text)
+]
+Reason = Annotated[
+    str, Field(max_length=REASON_LENGTH, json_schema_extra=_TEXT), AfterValidator(_text)
+]
+DispatcherReason = Annotated[
+    str, Field(max_length=SETTING_REASON_LENGTH, json_schema_extra=_TEXT), AfterValidator(_text)
+]
 Name = Annotated[
     str,
     Field(
@@ -139,12 +162,26 @@ Name = Annotated[
 ]
 """A name of a queue or a task type: letters, digits and _ - . : without a sign in front."""
 
-Tag = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH), AfterValidator(_label)]
+Tag = Annotated[
+    str,
+    Field(min_length=1, max_length=NAME_LENGTH, json_schema_extra=_LABEL),
+    AfterValidator(_label),
+]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
-AccountId = Annotated[str, Field(min_length=1, max_length=ACCOUNT_LENGTH), AfterValidator(_label)]
-UniqueKey = Annotated[str, Field(min_length=1, max_length=KEY_LENGTH), AfterValidator(_label)]
+AccountId = Annotated[
+    str,
+    Field(min_length=1, max_length=ACCOUNT_LENGTH, json_schema_extra=_LABEL),
+    AfterValidator(_label),
+]
+UniqueKey = Annotated[
+    str,
+    Field(min_length=1, max_length=KEY_LENGTH, json_schema_extra=_LABEL),
+    AfterValidator(_label),
+]
 ErrorClass = Annotated[
-    str, Field(min_length=1, max_length=ERROR_CLASS_LENGTH), AfterValidator(_text)
+    str,
+    Field(min_length=1, max_length=ERROR_CLASS_LENGTH, json_schema_extra=_TEXT),
+    AfterValidator(_text),
 ]
 PriorityName = Annotated[
     Priority,
@@ -180,6 +217,6 @@ Checkpoint = Annotated[
     AfterValidator(_document(CHECKPOINT_BYTES)),
     Field(description="What the next attempt is to know: any JSON of up to 1 MiB"),
 ]
-Text = Annotated[str, AfterValidator(_text)]
-TimeoutSeconds = Annotated[int, Field(ge=1, le=604_800)]
-RetryLimit = Annotated[int, Field(ge=0, le=100)]
+Text = Annotated[str, Field(json_schema_extra=_TEXT), AfterValidator(_text)]
+TimeoutSeconds = Annotated[int, Field(ge=1, le=604_800), WHOLE]
+RetryLimit = Annotated[int, Field(ge=0, le=100), WHOLE]

@@ -5,14 +5,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from schema.fields import Description, Name, Reason, RetryLimit, TimeoutSeconds
+from schema.fields import WHOLE, Description, Name, Reason, RetryLimit, TimeoutSeconds
 from schema.limits import LARGEST_LIMIT, LONGEST_PAUSE_SECONDS, LONGEST_PERIOD_SECONDS
 
 _CONFIG = ConfigDict(extra="forbid", strict=True)
 
-MaxConcurrency = Annotated[int, Field(ge=0, le=LARGEST_LIMIT)]
-RateLimit = Annotated[int, Field(ge=1, le=LARGEST_LIMIT)]
-RatePeriodSeconds = Annotated[int, Field(ge=1, le=LONGEST_PERIOD_SECONDS)]
+MaxConcurrency = Annotated[int, Field(ge=0, le=LARGEST_LIMIT), WHOLE]
+RateLimit = Annotated[int, Field(ge=1, le=LARGEST_LIMIT), WHOLE]
+RatePeriodSeconds = Annotated[int, Field(ge=1, le=LONGEST_PERIOD_SECONDS), WHOLE]
 
 
 class QueueCreation(BaseModel):
@@ -63,6 +63,7 @@ class QueuePause(BaseModel):
                 le=LONGEST_PAUSE_SECONDS,
                 description="It then resumes by itself; left out: when somebody resumes it",
             ),
+            WHOLE,
         ]
         | None
     ) = None

@@ -21,6 +21,7 @@ from typing_extensions import TypedDict
 from schema import cron, windows
 from schema.cron import CronError
 from schema.fields import (
+    WHOLE,
     AccountId,
     Description,
     Moment,
@@ -120,6 +121,7 @@ Cron = Annotated[
 Interval = Annotated[
     int,
     Field(ge=1, le=LONGEST_INTERVAL_SECONDS, description="Seconds from one run to the next"),
+    WHOLE,
 ]
 TimeZone = Annotated[
     str,
@@ -141,7 +143,9 @@ Day = Annotated[
     WithJsonSchema({"type": "string", "format": "date"}),
     Field(description="Completed from the start of this day on, in its time zone"),
 ]
-Rounds = Annotated[int, Field(ge=1, le=2**31 - 1, description="Completed after so many rounds")]
+Rounds = Annotated[
+    int, Field(ge=1, le=2**31 - 1, description="Completed after so many rounds"), WHOLE
+]
 OverlapWord = Annotated[
     Overlap,
     _word(Overlap),

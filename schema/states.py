@@ -10,7 +10,16 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a task stands; the words of the requirement, stored as they are."""
+    """Where a task stands; the words of the requirement, stored as they are.
+
+    - to_do: waits for its first attempt, or begins anew
+    - in_progress: a worker has it
+    - done: ended well
+    - paused: waits for a person
+    - retrying: waits for another attempt
+    - failed: ended badly, with no attempt left
+    - cancelled: stopped by a person
+    """
 
     TO_DO = "to_do"
     IN_PROGRESS = "in_progress"
@@ -22,7 +31,12 @@ class Status(StrEnum):
 
 
 class Priority(StrEnum):
-    """Highest first; members in the order of their rank, which is also the order of the index."""
+    """How soon a task is claimed, in its queue; members in the order of rank and index.
+
+    - 高: high
+    - 中: medium
+    - 低: low
+    """
 
     HIGH = "高"
     MEDIUM = "中"
@@ -30,14 +44,27 @@ class Priority(StrEnum):
 
 
 class Stage(StrEnum):
-    """What a handler reports of a remote system while the task is in progress."""
+    """What a handler reports of a remote system while the task is in progress.
+
+    - QUEUED: it waits there
+    - RUNNING: it runs there
+    """
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
 
 
 class State(StrEnum):
-    """The requirement documents' word for how a task stands, shown beside `status`."""
+    """The requirement documents' word for how a task stands, shown beside `status`.
+
+    - READY: paused
+    - PENDING: to_do or retrying
+    - QUEUED: in_progress, at stage QUEUED
+    - RUNNING: in_progress otherwise
+    - SUCCESS: done
+    - FAILED: failed
+    - STOPPED: cancelled
+    """
 
     READY = "READY"
     PENDING = "PENDING"
@@ -49,7 +76,18 @@ class State(StrEnum):
 
 
 class AttemptOutcome(StrEnum):
-    """How one attempt ended."""
+    """How one attempt ended.
+
+    - succeeded: well
+    - failed: its handler raised an error
+    - timed_out: its time was over
+    - lost: its worker died
+    - crashed: its process died
+    - cancelled: a person stopped or deleted the task
+    - snoozed: its handler asked to go on later
+    - held: its handler asked for a person
+    - released: its worker gave it back
+    """
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"

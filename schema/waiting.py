@@ -11,13 +11,13 @@ from schema.statements import WAITS_FOR
 class WaitsFor(StrEnum):
     """What has to change before a task can be claimed; the first of these that holds it back.
 
-    dispatcher       nothing at all is claimed: the dispatcher is stopped
-    worker           no worker lives
-    available_at     it is not due yet
-    paused_queue     its queue is paused
-    max_concurrency  as many of its queue are in progress as may be
-    rate_limit       as many of its queue were started in this period as may be
-    turn             nothing but a free slot of a worker that takes its queue
+    - dispatcher: nothing at all is claimed, because the dispatcher is stopped
+    - worker: no worker lives
+    - available_at: it is not due yet
+    - paused_queue: its queue is paused
+    - max_concurrency: as many of its queue are in progress as may be
+    - rate_limit: as many of its queue were started in this period as may be
+    - turn: nothing but a free slot of a worker that takes its queue
     """
 
     DISPATCHER = "dispatcher"

@@ -38,7 +38,12 @@ DUE_INDEX = "ix_schedules_status_next_execution_time"
 
 
 class ScheduleStatus(StrEnum):
-    """How a schedule stands."""
+    """How a schedule stands.
+
+    - active: it runs when it is due
+    - paused: it does not run until it is resumed
+    - completed: its rounds or its days are over
+    """
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -46,7 +51,12 @@ class ScheduleStatus(StrEnum):
 
 
 class Overlap(StrEnum):
-    """What becomes of a run while the last task is not finished."""
+    """What becomes of a run while the last task is not finished.
+
+    - skip: it makes no task
+    - queue: it makes another task
+    - replace: its task takes the place of the last, which is stopped
+    """
 
     SKIP = "skip"
     QUEUE = "queue"
@@ -54,7 +64,12 @@ class Overlap(StrEnum):
 
 
 class Misfire(StrEnum):
-    """What becomes of runs that fell due while nobody ran."""
+    """What becomes of runs that fell due while nobody ran.
+
+    - once: one is made up for
+    - all: each is made up for
+    - skip: none is
+    """
 
     ONCE = "once"
     ALL = "all"

@@ -18,7 +18,13 @@ from schema.models.metadata import (
 
 
 class WorkerStatus(StrEnum):
-    """Whether a worker lives; dead: its heart stopped and the reaper said so."""
+    """Whether a worker lives.
+
+    - alive: its heart beats
+    - draining: it claims no more, and ends what it runs
+    - stopped: it has ended
+    - dead: its heart stopped, and the reaper said so
+    """
 
     ALIVE = "alive"
     DRAINING = "draining"

@@ -315,3 +315,13 @@ def test_the_answer_is_the_task_as_it_is_read_later(
         for name, value in client.get(f"/tasks/{among['id']}").json().items()
         if name not in {"payload", "result", "checkpoint"}
     }
+
+
+def test_a_number_without_a_fraction_is_an_integer_however_it_is_written(
+    client: TestClient,
+) -> None:
+    task = create(client, retry_limit=2.0, timeout_seconds=6e1)
+
+    assert (task["retry_limit"], task["timeout_seconds"]) == (2, 60)
+    half = client.post("/tasks", json={"title": "a", "retry_limit": 2.5, "timeout_seconds": 1e300})
+    assert faults(half).keys() == {"/retry_limit", "/timeout_seconds"}

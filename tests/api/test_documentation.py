@@ -1,12 +1,17 @@
 """openapi.json and the page that shows it."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
+import jsonschema_rs
 import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from starlette.testclient import TestClient
 
+from api.main import app
 from schema.states import Status
+from tools import openapi
 
 EVERYWHERE = {"401", "403", "429"}
 """What every guarded operation may answer."""
@@ -94,14 +99,113 @@ def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -
     }
 
 
-def test_every_error_is_described_as_a_problem(document: dict[str, Any]) -> None:
+def answers(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return every answer that is described, by its status."""
     for operation in operations(document).values():
-        errors = {status: each for status, each in operation["responses"].items() if status > "399"}
-        for described in errors.values():
-            assert list(described["content"]) == ["application/problem+json"]
-            schema = described["content"]["application/problem+json"]["schema"]
+        for status, answer in operation["responses"].items():
+            name = answer.get("$ref", "").rpartition("/")[2]
+            yield status, document["components"]["responses"][name] if name else answer
+
+
+def bodies(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Return every body of a request or an answer that is described, with its schema."""
+    told = [*operations(document).values(), *(answer for _, answer in answers(document))]
+    for each in told:
+        yield from each.get("requestBody", each).get("content", {}).values()
+
+
+def test_the_committed_file_is_what_the_api_tells() -> None:
+    assert openapi.FILE.read_bytes() == openapi.text(app.openapi()), (
+        "docs/openapi.json is stale: `make openapi` (python -m tools.openapi) writes it anew"
+    )
+
+
+def test_it_is_a_document_of_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert not list(OPENAPI_31_VALIDATOR.iter_errors(document))
+
+
+def test_every_error_is_described_as_a_problem(document: dict[str, Any]) -> None:
+    for status, answer in answers(document):
+        if status > "399":
+            assert list(answer["content"]) == ["application/problem+json"]
+            schema = answer["content"]["application/problem+json"]["schema"]
             assert schema == {"$ref": "#/components/schemas/Problem"}
+            assert {"X-Request-Id", "Content-Language"} <= answer["headers"].keys()
+            assert ("Retry-After" in answer["headers"]) == (status in {"409", "429", "503"})
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_every_body_has_an_example_that_fits_its_schema(document: dict[str, Any]) -> None:
+    components = document["components"]
+    for body in bodies(document):
+        examples = [components["examples"][name]["value"] for name in body.get("examples", ())]
+        examples += [body["example"]] if "example" in body else []
+        assert examples, f"api/examples.py has no example of {body['schema']}"
+        schema = jsonschema_rs.validator_for(body["schema"] | {"components": components})
+        for example in examples:
+            assert not [str(error) for error in schema.iter_errors(example)]
+
+
+def test_every_answer_has_a_schema_but_those_without_a_body(document: dict[str, Any]) -> None:
+    for status, answer in answers(document):
+        assert ("content" in answer) == (status not in {"204", "304"})
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "headers"),
+    [
+        ("create_task", "201", {"ETag", "Idempotency-Replayed", "Location"}),
+        ("create_task", "200", {"ETag", "Idempotency-Replayed", "Location"}),
+        ("get_task", "200", {"ETag", "X-Cache"}),
+        ("get_task", "304", {"ETag", "X-Cache"}),
+        ("list_tasks", "200", {"ETag", "Link", "X-Cache", "X-Total-Count"}),
+        ("edit_task", "200", {"ETag"}),
+        ("delete_task", "204", set()),
+        ("start_task", "200", {"ETag", "Idempotency-Replayed"}),
+        ("start_tasks", "202", {"Idempotency-Replayed", "Location"}),
+        ("claim_tasks", "200", set()),
+        ("livez", "200", {"ETag"}),
+    ],
+)
+def test_headers_of_answers_are_described(
+    document: dict[str, Any], operation: str, status: str, headers: set[str]
+) -> None:
+    described = operations(document)[operation]["responses"][status]["headers"]
+
+    assert described.keys() == headers | {"X-Request-Id"}
+
+
+def test_every_word_of_a_list_is_explained(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for word in schema.get("enum", ()):
+            assert f"- {word}: " in schema["description"], name
+
+
+def test_what_a_path_says_is_no_parameter_besides(document: dict[str, Any]) -> None:
+    for operation in operations(document).values():
+        names = [each["name"] for each in operation.get("parameters", ())]
+        assert len(names) == len(set(names)), operation["operationId"]
+
+
+def test_no_parameter_is_null(document: dict[str, Any]) -> None:
+    for operation in operations(document).values():
+        for parameter in operation.get("parameters", ()):
+            assert "null" not in str(parameter["schema"])
+
+
+@pytest.mark.parametrize(
+    ("operation", "role"),
+    [
+        ("create_task", "client"),
+        ("start_task", "operator"),
+        ("claim_tasks", "worker"),
+    ],
+)
+def test_it_says_which_role_an_operation_needs(
+    document: dict[str, Any], operation: str, role: str
+) -> None:
+    assert operations(document)[operation]["security"] == [{"token": [role]}]
 
 
 @pytest.mark.parametrize(
@@ -143,11 +247,10 @@ def test_every_status_is_described(
     described = operations(document)[operation]
 
     headers = {each["name"] for each in described.get("parameters", ())}
-    of_all = EVERYWHERE | BY_METHOD.get(method, set()) if "security" in described else set()
-    assert described["responses"].keys() == statuses | of_all
-    if "security" in described:
-        assert ("If-None-Match" in headers) == (method == "get")
-        assert ("Idempotency-Key" in headers) == (method == "post")
+    of_all = EVERYWHERE if "security" in described else set()
+    assert described["responses"].keys() == statuses | of_all | BY_METHOD.get(method, set())
+    assert ("If-None-Match" in headers) == (method == "get")
+    assert ("Idempotency-Key" in headers) == (method == "post")
 
 
 @pytest.mark.parametrize(

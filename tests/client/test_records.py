@@ -13,6 +13,7 @@ from api import (
     batch_creation,
     batches,
     dispatcher,
+    documentation,
     history,
     queues,
     schedule_json,
@@ -71,7 +72,7 @@ ANSWERED: list[tuple[type[Record], type[BaseModel]]] = [
     (Batch, batches.Batch),
     (FailedMove, batches.Failed),
     (PartialCreation, batch_creation.PartialCreation),
-    (RefusedTask, batch_creation.RefusedTask),
+    (RefusedTask, documentation.RefusedTask),
 ]
 
 SENT: list[tuple[Any, Any]] = [
