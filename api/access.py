@@ -19,6 +19,7 @@ from api.documentation import problems
 from api.locality import foreign_trait, network
 from api.problems import Problem
 from api.rates import Rates
+from schema.runtime.redis_link import RedisLink
 from schema.runtime.settings import Rate
 from schema.states import MOVES, Actor, Verb
 
@@ -69,7 +70,12 @@ class Access:
         self._origins = frozenset(origins)
         self._rates = None if rate is None else Rates(rate)
 
-    def admit(self, scope: Scope, roles: Collection[Actor]) -> Principal:
+    def share(self, link: RedisLink) -> None:
+        """Count together with the other processes of this Redis."""
+        if self._rates is not None:
+            self._rates.share(link)
+
+    async def admit(self, scope: Scope, roles: Collection[Actor]) -> Principal:
         """Return who sent a request; raises Problem (401, 403, 429) when it is not served.
 
         Who has been refused too often is not let in with a good token either: that would tell
@@ -78,19 +84,18 @@ class Access:
         if self._rates is None:
             principal = self._identify(scope)
         else:
-            principal = self._count(scope, self._rates)
+            principal = await self._count(scope, self._rates)
         principal.require(roles)
         return principal
 
-    def _count(self, scope: Scope, rates: Rates) -> Principal:
+    async def _count(self, scope: Scope, rates: Rates) -> Principal:
         address = network(scope["client"][0] if scope.get("client") else "")
-        rates.check(address)
         try:
             principal = self._identify(scope)
         except Problem:
-            rates.spend(address)
+            await rates.take(address, address)
             raise
-        rates.spend((principal.id, address))
+        await rates.take(address, f"{principal.id} {address}")
         return principal
 
     def _identify(self, scope: Scope) -> Principal:
@@ -130,7 +135,7 @@ class GuardedRoute(JsonRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, if its sender may send it."""
         access: Access = scope["app"].state.access
-        scope["principal"] = access.admit(scope, self.roles)
+        scope["principal"] = await access.admit(scope, self.roles)
         await super().handle(scope, receive, send)
 
 

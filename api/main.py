@@ -84,7 +84,8 @@ def _lifespan(
         chosen = read_settings()
         async with open_database(chosen.database) as database:
             application.state.database = database
-            application.state.access = Access(chosen.tokens, chosen.origins, chosen.rate)
+            access = Access(chosen.tokens, chosen.origins, chosen.rate)
+            application.state.access = access
             if chosen.origins and application.middleware_stack is not None:
                 application.middleware_stack = shared(application.middleware_stack, chosen.origins)
             application.state.max_queue_depth = chosen.max_queue_depth
@@ -94,7 +95,7 @@ def _lifespan(
                 chosen.retry_backoff_seconds, chosen.retry_backoff_max_seconds
             )
             application.state.aging_seconds = chosen.priority_aging_seconds
-            async with open_redis(chosen, database) as application.state.cache:
+            async with open_redis(chosen, database, access) as application.state.cache:
                 yield
 
     return lifespan

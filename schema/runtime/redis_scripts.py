@@ -56,3 +56,25 @@ beginning, then each version. Messages are numbered without gaps; a counter that
 from the time in microseconds, which is more than it can have counted. A Redis that is full or
 read-only still publishes.
 """
+
+TAKE = """local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local interval, room = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full_at
+for at = 1, 2 do
+  local found = redis.pcall('GET', KEYS[at])
+  full_at = type(found) == 'string' and tonumber(found) or now
+  full_at = math.min(full_at, now + room + interval)
+  local wait = full_at - now - room
+  if wait > interval / 1000 then return math.ceil(wait) end
+end
+full_at = math.max(full_at, now) + interval
+local left = math.ceil((full_at - now) / 1000)
+redis.call('SET', KEYS[2], string.format('%.3f', full_at), 'PX', math.max(left, 1))
+return 0"""
+"""Take one out of a bucket, and return 0; where it or the other is empty, for how long in us.
+
+A bucket is the time at which it is full, in microseconds; a clock that was put back makes nobody
+wait longer than for a whole bucket. Keys: the one that is only checked, the one that is taken
+from; both may be the same. Arguments: microseconds for one, and for a whole bucket less one.
+"""

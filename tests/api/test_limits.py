@@ -1,4 +1,4 @@
-"""How much may be asked for: rates, full queues, slow clients; and what browsers are told."""
+"""How much may be asked for: full queues, slow clients; and what browsers are told."""
 
 import asyncio
 import socket
@@ -14,18 +14,16 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from api import bodies, connections, rates
+from api import bodies, connections
 from api.connections import Connection
 from api.main import build
-from api.problems import Problem
-from api.rates import Rates
-from schema.runtime.settings import Rate, Settings
+from schema.runtime.settings import Settings
 from tests.api.requests import create, local_client, problem
 from tests.rows import make, rows
 from tests.waiting import wait_for
 from tools.servers.ports import LOOPBACK, free_port
 
-A, B = {"authorization": "Bearer a"}, {"authorization": "Bearer b"}
+A = {"authorization": "Bearer a"}
 ORIGIN = "https://dashboard.example"
 
 
@@ -39,79 +37,6 @@ def api(engine: Engine, database_url: str) -> Iterator[Callable[..., TestClient]
             return stack.enter_context(local_client(build(lambda: settings)))
 
         yield start
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def refused(buckets: Rates, asker: str) -> int | None:
-    """Return in how many seconds to come back, None when it was taken."""
-    try:
-        buckets.spend(asker)
-    except Problem as refusal:
-        return int((refusal.headers or {})["retry-after"])
-    return None
-
-
-def test_a_bucket_is_full_at_first_and_fills_up_again() -> None:
-    clock = Clock()
-    buckets = Rates(Rate(10, 60), clock)
-
-    assert [refused(buckets, "a") for _ in range(12)] == [None] * 10 + [6, 6]
-    assert refused(buckets, "b") is None
-    clock.now += 5.9
-    assert refused(buckets, "a") == 1
-    clock.now += 0.2
-    assert [refused(buckets, "a") for _ in range(2)] == [None, 6]
-    clock.now += 1_000
-    assert [refused(buckets, "a") for _ in range(11)] == [None] * 10 + [6]
-
-
-def test_only_so_many_askers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "MOST_ASKERS", 3)
-    buckets = Rates(Rate(1, 60), Clock())
-
-    for asker in ("a", "b", "c", "d"):
-        assert refused(buckets, asker) is None
-
-    assert len(buckets._full_at) == 3
-    assert refused(buckets, "d") == 60
-    assert refused(buckets, "a") is None
-
-
-def test_each_token_has_a_rate_of_its_own(api: Callable[..., TestClient]) -> None:
-    client = api(client_tokens="a,b", rate_limit="3/600")
-
-    assert [client.get("/tasks", headers=A).status_code for _ in range(5)] == [200] * 3 + [429] * 2
-    assert client.get("/tasks", headers=B).status_code == 200
-    assert client.get("/livez").status_code == 200
-    response = client.get("/tasks", headers=A)
-    assert "200 s" in problem(response, 429, "too_many")["detail"]
-    assert response.headers["retry-after"] == "200"
-
-
-def test_who_guesses_tokens_is_held_up_and_learns_nothing(api: Callable[..., TestClient]) -> None:
-    client = api(client_tokens="a", operator_tokens="b", rate_limit="3/600")
-
-    statuses = [
-        client.get("/tasks", headers={"authorization": f"Bearer {guess}"}).status_code
-        for guess in range(4)
-    ]
-
-    assert statuses == [401, 401, 401, 429]
-    problem(client.get("/tasks", headers=A), 429, "too_many")
-
-
-def test_without_tokens_this_machine_has_a_rate_too(api: Callable[..., TestClient]) -> None:
-    client = api(rate_limit="2/600")
-
-    assert [client.get("/tasks").status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_a_full_queue_takes_no_more(api: Callable[..., TestClient], engine: Engine) -> None:
