@@ -167,6 +167,7 @@ _WORKER = {
 _CLAIMED = {
     "id": 4711,
     "fence": 1,
+    "run_fence": 1,
     "title": "Render invoice 4711",
     "task_type": "render",
     "queue": "documents",
