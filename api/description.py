@@ -40,7 +40,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-Id": {"description": "Names this request in the log", "schema": {"type": "string"}},
     "Content-Language": {
         "description": "Language of title and detail",
-        "schema": {"type": "string", "enum": ["en", "zh-CN"]},
+        "schema": {"type": "string", "enum": ["en", "zh"]},
     },
     "WWW-Authenticate": {
         "description": "Which token is wanted",

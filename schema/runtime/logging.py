@@ -1,14 +1,18 @@
 """Logs: one event a line, JSON unless somebody watches at a terminal."""
 
 import logging
+import re
 import sys
 from typing import cast
 
 import orjson
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from schema.runtime.settings import Settings
+
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters but tab and newline, which structlog itself shows as text."""
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -52,7 +56,7 @@ def configure(settings: Settings) -> None:
 def _formatter(*, as_text: bool) -> logging.Formatter:
     renderer: list[Processor]
     if as_text:
-        renderer = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        renderer = [_harmless, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     else:
         renderer = [
             structlog.processors.format_exc_info,
@@ -62,6 +66,18 @@ def _formatter(*, as_text: bool) -> logging.Formatter:
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED],
     )
+
+
+def _harmless(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Let no text that somebody sent command the terminal."""
+    return {
+        name: _COMMANDS.sub(_escaped, value) if isinstance(value, str) else value
+        for name, value in event.items()
+    }
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def _to_json(event: object, **_options: object) -> str:
