@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from schema.models.history import TaskAttempt
 from schema.models.metadata import Model
 from schema.models.queues import Queue, Setting
+from schema.models.requests import File, TaskFile
 from schema.models.tasks import Tag, Task, TaskPayload, TaskTag
 from schema.models.workers import Worker
 from schema.runtime.errors import DENIED, error_code
@@ -39,12 +40,14 @@ WORKER: Needs = {
     TaskTag: (*_ADD, Privilege.DELETE),
     TaskAttempt: _ADD,
     Tag: _KEEP,
+    File: _KEEP,
+    TaskFile: (*_ADD, Privilege.DELETE),
     Queue: _KEEP,
     Worker: _KEEP,
     Setting: (*_READ, Privilege.UPDATE),  # to lock a row
 }
 """What a worker does, beside reading `alembic_version`: it creates tasks that handlers ask for,
-and takes away those that were deleted while they ran."""
+keeps their files, and takes away tasks that were deleted while they ran."""
 
 
 def refused(connection: Connection, needs: Needs) -> Iterator[tuple[str, Privilege]]:

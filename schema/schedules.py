@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from schema import file_references
+from schema.file_references import references
 from schema.models.schedules import Schedule, ScheduleStatus
 from schema.models.tasks import Task
 from schema.recurrence import Recurrence
@@ -43,10 +45,12 @@ TIMING = frozenset(
 def create(connection: Connection, columns: Mapping[str, Any]) -> int:
     """Create a schedule from its columns and return its id.
 
-    Raises ScheduleExistsError, ScheduleNeverRunsError and TemplateError.
+    Raises ScheduleExistsError, ScheduleNeverRunsError, TemplateError, and FilesMissingError when
+    its payload refers to a file that is not there.
     """
     now = from_database(connection.execute(select(func.utc_timestamp(6))).scalar_one())
     task_of(columns, round_num=1, due=now)
+    file_references.require(connection, [references(columns["payload"])])
     first = Recurrence.of(columns).first(now)
     if first is None:
         raise ScheduleNeverRunsError
@@ -68,6 +72,7 @@ def edit(connection: Connection, schedule_id: int, changes: Mapping[str, Any]) -
     now = from_database(row["now"])
     times = _times(changed, changes.keys(), now)
     task_of(changed, round_num=row["round_num"] + 1, due=now)
+    file_references.require(connection, [references(changes.get("payload"))])
     try:
         _update(connection, row, {**changes, **times})
     except IntegrityError as error:

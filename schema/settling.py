@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from schema import queues, tasks
+from schema import file_references, queues, tasks
 from schema.attempts import (
     Failed,
     Failure,
@@ -18,6 +18,7 @@ from schema.attempts import (
     Succeeded,
 )
 from schema.endings import CANCELLED, Backoff, Ending, attempt_row, ending_of, outcome_word
+from schema.file_references import MENTION
 from schema.inserting import insert_written
 from schema.new_task import NewTask
 from schema.runtime.changes import note
@@ -81,18 +82,27 @@ def settlement_of(row: Any, outcome: Outcome) -> Settlement:
     )
 
 
-def _follow(connection: Connection, taken: Sequence[Settlement]) -> None:
-    """Write what goes with the ends that were taken: attempts, tasks asked for, paused queues."""
+def _follow(
+    connection: Connection, taken: Sequence[Settlement], erased: Collection[int] = ()
+) -> None:
+    """Write what goes with the ends that were taken: attempts, tasks asked for, paused queues.
+
+    Also which files the results name, but of tasks that were erased.
+    """
     insert_written(connection, INSERT_ATTEMPTS, [attempt_row(item) for item in taken])
     enqueued: list[NewTask] = []
+    naming_files: dict[int, str] = {}
     for item in taken:
         match item.outcome:
-            case Succeeded(_, new) if new:
+            case Succeeded(result, new):
                 enqueued += new
+                if result is not None and MENTION in result and item.task_id not in erased:
+                    naming_files[item.task_id] = result
             case QueuePaused(queue, reason, seconds):
                 queues.pause(connection, queue, reason, seconds=seconds)
             case _:
                 pass
+    file_references.link_results(connection, naming_files)
     tasks.create(connection, enqueued)
 
 
@@ -110,13 +120,14 @@ def end_locked(
     A deleted task goes; a stopped one is cancelled unless its handler succeeded.
     """
     taken = [(row, _as_stopped(row, item)) for row, item in held]
-    tasks.erase(connection, [row.id for row, _ in taken if row.is_deleted])
+    erased = [row.id for row, _ in taken if row.is_deleted]
+    tasks.erase(connection, erased)
     kept = ((row, item) for row, item in taken if not row.is_deleted)
     groups = _grouped((_ending_of_held(row, item, backoff), item) for row, item in kept)
     for ending, items in groups.items():
         if not _write(connection, ending, items):
             raise AssertionError("a locked row changed")
-    _follow(connection, [item for _, item in taken])
+    _follow(connection, [item for _, item in taken], erased)
 
 
 def _settle_locked(

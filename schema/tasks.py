@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Update, delete, update
+from sqlalchemy import Connection, Update, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from schema import queues, tags, unique_keys
+from schema import file_references, queues, tags, unique_keys
 from schema.documents import PAYLOAD_BYTES, encode
+from schema.file_references import references, references_in
 from schema.inserting import Row, auto_increment_step, insert_rows
 from schema.listing import DETAILS, TaskRow
 from schema.models.tasks import Task, TaskPayload
@@ -100,8 +101,9 @@ def create(connection: Connection, new: Sequence[NewTask]) -> list[int]:
     """Create tasks and return their ids in the same order.
 
     Needs two to five statements whatever their number is (more above 500 tasks or 4 MiB), three
-    more where there are unique keys. Raises DocumentError when a payload is not JSON of at most
-    256 KiB, UniqueKeyTakenError when another unfinished task has a key and the task does not say
+    more where there are unique keys, two where payloads refer to files. Raises DocumentError when
+    a payload is not JSON of at most 256 KiB, FilesMissingError when it refers to a file that is
+    not there, UniqueKeyTakenError when another unfinished task has a key and the task does not say
     that this one is to be returned; the others may have been created then: roll back.
     """
     placed = place(connection, new)
@@ -114,17 +116,21 @@ def create(connection: Connection, new: Sequence[NewTask]) -> list[int]:
 def place(connection: Connection, new: Sequence[NewTask]) -> list[Placed]:
     """Create the tasks whose keys are free, and return for each in the same order where it is.
 
-    Of several with the same key the first is created. `on_conflict` is left to the caller.
+    Of several with the same key the first is created. `on_conflict` is left to the caller. Raises
+    FilesMissingError before anything is created.
     """
     if not new:
         return []
     payloads = [None if task.payload is None else _payload(task.payload) for task in new]
+    files = [references_in(payload) for payload in payloads]
+    file_references.require(connection, files)
     now, defaults = queues.ensure(connection, {task.queue for task in new})
     rows = [_row(task, defaults[task.queue], now) for task in new]
     keys = [task.unique_key or "" for task in new]
     ids, holders = _insert_free(connection, _VALUES.format(now=now), rows, keys)
     note(connection, ids.values())
     _attach(connection, {task_id: (payloads[at], new[at].tags) for at, task_id in ids.items()})
+    file_references.link(connection, {task_id: files[at] for at, task_id in ids.items()})
     holders |= {keys[at]: task_id for at, task_id in ids.items()}
     return [
         Placed(ids[at], is_new=True, row=rows[at], now=now)
@@ -184,7 +190,8 @@ def edit(
 ) -> bool:
     """Change fields of EDITABLE; False when there is no such task, or none of these versions.
 
-    A change of timeout_seconds holds from the next claim on: a lease never grows.
+    A change of timeout_seconds holds from the next claim on: a lease never grows. Raises
+    FilesMissingError when a payload refers to a file that is not there.
     """
     columns = {name: changes[name] for name in changes.keys() - {"tags", "payload"}}
     if "due_date" in columns:
@@ -210,6 +217,7 @@ def erase(connection: Connection, task_ids: Sequence[int]) -> None:
         return
     connection.execute(delete(TaskPayload).where(TaskPayload.task_id.in_(task_ids)))
     tags.detach(connection, task_ids)
+    file_references.unlink(connection, task_ids)
     connection.execute(delete(Task).where(Task.id.in_(task_ids)))
     note(connection, task_ids)
 
@@ -245,11 +253,15 @@ def _attach(connection: Connection, given: Mapping[int, tuple[str | None, Sequen
 
 
 def _replace_payload(connection: Connection, task_id: int, payload: Any) -> None:
-    if payload is None:
+    old = select(TaskPayload.payload).where(TaskPayload.task_id == task_id)
+    before = references(connection.execute(old).scalar())
+    text = None if payload is None else _payload(payload)
+    file_references.replace(connection, task_id, before, references_in(text))
+    if text is None:
         connection.execute(delete(TaskPayload).where(TaskPayload.task_id == task_id))
         return
     head = "REPLACE INTO task_payloads (task_id, payload)"
-    insert_rows(connection, head, "(%s, %s)", [(task_id, _payload(payload))])
+    insert_rows(connection, head, "(%s, %s)", [(task_id, text)])
 
 
 def _by_key(statement: Update) -> Update:

@@ -40,11 +40,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def database_url(server: Database) -> Iterator[str]:
+def database_url(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the migrated database of this run is; in the environment too, for processes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", server.url)
         patch.setenv("LOG_FORMAT", "json")
+        patch.setenv("FILES_URL", str(tmp_path_factory.mktemp("files")))
+        patch.setenv("FILES_SHARED", "1")
         settings.cache_clear()
         command.upgrade(Config(ROOT / "alembic.ini"), "head")
         yield server.url

@@ -32,6 +32,8 @@ from schema.models.metadata import (
 
 BATCH_STATUSES = ("running", "completed", "failed")
 
+FILE_USE_INDEX = "ix_files_last_used_at"
+
 
 class Batch(Model):
     """A verb over the tasks that match a filter, carried on in pages until it is through."""
@@ -107,7 +109,7 @@ class File(Model):
     __tablename__ = "files"
     __table_args__ = (
         UniqueConstraint("sha256"),
-        Index(None, "last_used_at"),
+        Index(FILE_USE_INDEX, "last_used_at"),
         CheckConstraint("size_bytes >= 0", name="size_not_negative"),
         table_options("Uploaded and downloaded files"),
     )
@@ -119,7 +121,7 @@ class File(Model):
     content_type: Mapped[str] = mapped_column(String(255), comment="Media type")
     created_at: Mapped[datetime] = created_at()
     last_used_at: Mapped[datetime | None] = mapped_column(
-        Moment, comment="When a task last referred to it (UTC)"
+        Moment, comment="When it was last uploaded, or a task began to refer to it (UTC)"
     )
 
 

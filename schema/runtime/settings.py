@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     reaper_interval_seconds: Seconds = 1
     retry_backoff_seconds: float = Field(default=1, ge=0)
     retry_backoff_max_seconds: float = Field(default=300, ge=0)
+    files_url: str = Field(default=".local/files", min_length=1, repr=False)
+    files_shared: bool = False
+    files_max_mb: int = Field(default=30, ge=1, le=10_000)
+    files_unused_days: float = Field(default=7, gt=0, le=3_650)
     timezone: str = "UTC"
     log_format: str = Field(default="auto", pattern="^(auto|json|text)$")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")

@@ -115,7 +115,7 @@ def upgrade() -> None:
             "last_used_at",
             mysql.DATETIME(fsp=6),
             nullable=True,
-            comment="When a task last referred to it (UTC)",
+            comment="When it was last uploaded, or a task began to refer to it (UTC)",
         ),
         sa.CheckConstraint("size_bytes >= 0", name=op.f("ck_files_size_not_negative")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_files")),
