@@ -3,6 +3,7 @@
 from worker.context import Context
 from worker.handlers import handler
 from worker.signals import (
+    FileMissing,
     HandlerEnded,
     Hold,
     LeaseLost,
@@ -14,6 +15,7 @@ from worker.signals import (
 
 __all__ = [
     "Context",
+    "FileMissing",
     "HandlerEnded",
     "Hold",
     "LeaseLost",

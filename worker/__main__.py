@@ -13,7 +13,7 @@ from schema.runtime.engine import create_thread_engine
 from schema.runtime.garbage import collect_less_often
 from schema.runtime.settings import SettingsError, settings
 from schema.runtime.stopping import Stopping
-from worker import checking, handlers, reloading
+from worker import checking, filing, handlers, reloading
 from worker.draining import end_what_hangs
 from worker.executors.children import clean_up
 from worker.finishing import Part
@@ -23,7 +23,7 @@ from worker.worker import Worker
 
 log = logging.get_logger(__name__)
 
-CONNECTIONS = 5
+CONNECTIONS = 5 + filing.THREADS
 """One for each thread that asks or writes; the heart has its own."""
 
 

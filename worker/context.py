@@ -5,18 +5,21 @@ import inspect
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from datetime import datetime, timedelta
+from mimetypes import guess_type
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from schema.attempts import Claimed, Progress
 from schema.documents import CHECKPOINT_BYTES, decode, encode, storable
+from schema.file_names import file_name, media_type
 from schema.limits import PROGRESS_MESSAGE_LENGTH
 from schema.new_task import NewTask
 from schema.states import Stage
 from schema.task_fields import TaskCreation
 from schema.times import from_database
-from worker.link import Link
+from worker.link import Content, Link
 
 _ONCE = "$once"
 _SAVED = "$saved"
@@ -41,7 +44,8 @@ class Context:
     which the lease is over and the handler is ended. `saved` is what an attempt before saved,
     None at first.
 
-    `save`, `once` and `enqueue` are awaited in `async def` handlers and plain calls in `def` ones.
+    `save`, `once`, `enqueue`, `fetch` and `keep` are awaited in `async def` handlers and plain
+    calls in `def` ones.
     """
 
     def __init__(self, claimed: Claimed, link: Link, *, blocking: bool) -> None:
@@ -134,6 +138,35 @@ class Context:
         self._enqueued.append(task)
         return DONE
 
+    def fetch(self, file_id: int) -> Any:
+        """Return the path of a file on this machine, under its own name: to read, not to write.
+
+        It is there until the attempt has ended. Raises FileMissing when there is no such file.
+        """
+        return self._finish(self._link.fetch(file_id))
+
+    def keep(
+        self,
+        content: bytes | str | Path,
+        *,
+        name: str | None = None,
+        content_type: str | None = None,
+    ) -> Any:
+        """Store bytes, or the file at a path, and return its number: `{"file": number}`.
+
+        The task refers to it from then on, so it stays as long as the task does. The same bytes
+        have the same number. `name` is by default the path's; the type follows from the name.
+        Raises LeaseLost when the lease is gone, FileNotFoundError when there is no such path.
+        """
+        if isinstance(content, bytes):
+            source: bytes | Path = content
+        else:
+            source = Path(content).absolute()
+            source.stat()
+        called = file_name(name or (source.name if isinstance(source, Path) else ""))
+        guessed = content_type or guess_type(called)[0]
+        return self._finish(self._link.keep(Content(source, called, media_type(guessed))))
+
     async def _once_async(self, name: str, step: Callable[[], Awaitable[Any]]) -> Any:
         if name not in self._once:
             self._once[name] = await step()
@@ -143,13 +176,10 @@ class Context:
     def _write(self) -> Awaitable[None]:
         document = {_ONCE: self._once, _SAVED: self.saved} if self._once else self.saved
         future = self._link.save(encode(document, max_bytes=CHECKPOINT_BYTES))
-        return self._finish(future)
+        return self._finish(future) or DONE
 
-    def _finish(self, future: "Future[None]") -> Awaitable[None]:
-        if not self._blocking:
-            return asyncio.wrap_future(future)
-        future.result()
-        return DONE
+    def _finish(self, future: "Future[Any]") -> Any:
+        return future.result() if self._blocking else asyncio.wrap_future(future)
 
 
 def _opened(checkpoint: str | None) -> tuple[Any, dict[str, Any]]:

@@ -57,6 +57,7 @@ class Parts:
     others: Sequence[Close]
     heart: Heart
     executors: Sequence[Close]
+    """And what handlers may use as long as they run."""
 
     def is_idle(self) -> bool:
         """Whether the claimer has stopped, all handlers have ended, and all ends are written."""

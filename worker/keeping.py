@@ -4,13 +4,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 
 from schema.attempts import Claimed, Failed, Failure, Hold, Outcome, Released, Settlement
 from schema.runtime.logging import get_logger
 from worker.attempt import Attempt, Reason, settlement
 from worker.claimer import Batch
 from worker.executors.executor import Executor
+from worker.filing import Filing
 from worker.handlers import Handler, Kind
+from worker.link import Content
 from worker.narrator import Narrator
 from worker.running import Running
 from worker.slots import Slots
@@ -27,6 +30,7 @@ class Writers:
     save: Callable[[Hold, str], "Future[None]"]
     note: Callable[[Outcome, float], None]
     call_back: Callable[[Attempt, Failure], None]
+    filing: Filing
 
 
 class TaskKeeper:
@@ -89,13 +93,22 @@ class TaskKeeper:
         self._writers.note(outcome, seconds)
         self._writers.settle(settlement(attempt.claimed, attempt.worker_id, outcome, seconds))
 
-    def freed(self, attempt: Attempt) -> None:  # noqa: ARG002  # a slot is like any other
-        """Free the slot of an attempt."""
+    def freed(self, attempt: Attempt) -> None:
+        """Free the slot of an attempt, and what was laid ready for it."""
         self._slots.give_back()
+        self._writers.filing.forget(attempt.hold)
 
     def save(self, hold: Hold, checkpoint: str) -> "Future[None]":
         """Save a checkpoint."""
         return self._writers.save(hold, checkpoint)
+
+    def fetch(self, hold: Hold, file_id: int) -> "Future[Path]":
+        """Lay a file ready."""
+        return self._writers.filing.fetch(hold, file_id)
+
+    def keep(self, hold: Hold, content: Content) -> "Future[int]":
+        """Store a file."""
+        return self._writers.filing.keep(hold, content)
 
     def settled(self, batch: Sequence[Settlement], lost: Sequence[Settlement]) -> None:
         """Take note of what was written, and of what was refused because its lease was lost."""

@@ -21,7 +21,15 @@ from worker.attempt import ENDED
 from worker.context import Context
 from worker.handlers import Handler
 from worker.link import Link
-from worker.signals import HandlerEnded, Hold, PauseQueue, PermanentFailure, Retry, Snooze
+from worker.signals import (
+    FileMissing,
+    HandlerEnded,
+    Hold,
+    PauseQueue,
+    PermanentFailure,
+    Retry,
+    Snooze,
+)
 
 
 async def perform_coroutine(handler: Handler, claimed: Claimed, link: Link) -> Outcome:
@@ -65,6 +73,8 @@ def outcome_of(error: BaseException, claimed: Claimed) -> Outcome:
             outcome = Failed(_failure(error), error.outcome, for_good=True)
         case Retry():
             outcome = Failed(_failure(error), retry_seconds=error.seconds, is_outside=True)
+        case FileMissing():
+            outcome = Failed(_failure(error), for_good=True)
         case PayloadError():
             outcome = Failed(Failure("PayloadError", str(error)), for_good=True)
         case ResultError():

@@ -6,7 +6,8 @@ Exception
 ├── Snooze            raised by a handler: the task is put off, and no retry is counted
 ├── Hold              raised by a handler: the task is paused until a person looks at it
 ├── PauseQueue        raised by a handler: the task is given back, and its queue is paused
-└── LeaseLost         raised by `context.save`: the task is another's, or nobody's, by now
+├── LeaseLost         raised by `context.save` and `keep`: the task is another's, or nobody's, now
+└── FileMissing       raised by `context.fetch`: there is no such file
 BaseException
 └── HandlerEnded      raised in a `def` handler that is told to end, so that it can clean up
 """
@@ -72,8 +73,12 @@ class PauseQueue(Exception):  # noqa: N818  # it is no error
 class LeaseLost(Exception):  # noqa: N818  # it happened to the handler
     """The lease is gone: nothing that this attempt writes is taken any more."""
 
-    def __init__(self) -> None:
-        super().__init__("the lease was lost")
+    def __init__(self, message: str = "the lease was lost") -> None:
+        super().__init__(message)
+
+
+class FileMissing(Exception):  # noqa: N818  # it happened to the handler
+    """There is no such file, and there will be none: numbers are not given twice."""
 
 
 class HandlerEnded(BaseException):

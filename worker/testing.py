@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypedDict, Unpack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from pydantic import BaseModel
 
@@ -29,13 +31,16 @@ from worker import handlers
 from worker.attempt import ENDED, Attempt, Reason
 from worker.context import Context
 from worker.handlers import Handler, HandlerError, Kind
+from worker.link import Content
 from worker.performing import perform_coroutine, perform_function
+from worker.signals import FileMissing
 
 __all__ = [
     "AttemptOutcome",
     "Failed",
     "Failure",
     "Held",
+    "KeptFile",
     "Performance",
     "Progress",
     "QueuePaused",
@@ -43,6 +48,9 @@ __all__ = [
     "Succeeded",
     "perform",
 ]
+
+
+T = TypeVar("T")
 
 
 class TaskFields(TypedDict, total=False):
@@ -59,18 +67,28 @@ class TaskFields(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file that a handler stored."""
+
+    name: str
+    content_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Performance:
     """What became of an attempt. `outcome` is the value that the worker would settle.
 
     `saved` is what the next attempt would find as `context.saved`; `checkpoint` holds the steps
     done by `context.once` too: give it to the next `perform` as `saved`. `progress` is all that
-    was reported, the first first.
+    was reported, the first first. `kept` are the files that it stored, by their numbers.
     """
 
     outcome: Outcome
     saved: Any
     checkpoint: Any
     progress: tuple[Progress, ...]
+    kept: Mapping[int, KeptFile]
 
     @property
     def word(self) -> AttemptOutcome:
@@ -112,14 +130,16 @@ def perform(
     payload: Any = None,
     *,
     saved: Any = None,
+    files: Mapping[int, bytes | Path] | None = None,
     timeout_seconds: int = 300,
     **task: Unpack[TaskFields],
 ) -> Performance:
     """Run a handler, given as the function or by its task type, and return what became of it.
 
     The payload goes through JSON and the handler's model, the result through JSON; whatever it
-    raises becomes the outcome. `saved` is the checkpoint to start with. A coroutine is cancelled
-    after `timeout_seconds`; a `def` handler runs in this thread, and nothing ends it.
+    raises becomes the outcome. `saved` is the checkpoint to start with, `files` is what it can
+    fetch, by number: contents, or where they are. A coroutine is cancelled after
+    `timeout_seconds`; a `def` handler runs in this thread, and nothing ends it.
 
     Raises HandlerError when there is no such handler, DocumentError when the payload or the
     checkpoint is not JSON, and RuntimeError for an `async def` handler in a running event loop.
@@ -128,11 +148,39 @@ def perform(
     claimed = _claimed(found, payload, saved, timeout_seconds, task)
     now = time.monotonic()
     attempt = Attempt(claimed, found, "worker.testing", now, now + timeout_seconds)
-    link = _Link(attempt, claimed.checkpoint)
-    outcome = attempt.outcome(_perform(attempt, link))
+    with TemporaryDirectory() as folder:
+        link = _Link(attempt, claimed.checkpoint, _Files(Path(folder), files or {}))
+        outcome = attempt.outcome(_perform(attempt, link))
     assert outcome is not None  # noqa: S101  # that is what a lost lease gives
     after = Context(claimed._replace(checkpoint=link.checkpoint), link, blocking=True)
-    return Performance(outcome, after.saved, decode(link.checkpoint), tuple(link.progress))
+    told = tuple(link.progress)
+    return Performance(outcome, after.saved, decode(link.checkpoint), told, link.files.kept)
+
+
+class _Files:
+    """Files that a handler finds, and those that it stored."""
+
+    def __init__(self, folder: Path, there: Mapping[int, bytes | Path]) -> None:
+        self._folder = folder
+        self._there = dict(there)
+        self.kept: dict[int, KeptFile] = {}
+
+    def fetch(self, file_id: int) -> Path:
+        if file_id not in self._there:
+            raise FileMissing(f"there is no file {file_id}")
+        content = self._there[file_id]
+        path = self._folder / str(file_id) / (content.name if isinstance(content, Path) else "file")
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(_bytes_of(content))
+        return path
+
+    def keep(self, content: Content) -> int:
+        stored = _bytes_of(content.source)
+        same = [number for number, there in self._there.items() if _bytes_of(there) == stored]
+        file_id = same[0] if same else max(self._there, default=0) + 1
+        self._there[file_id] = stored
+        self.kept[file_id] = KeptFile(content.name, content.content_type, stored)
+        return file_id
 
 
 @dataclass(slots=True)
@@ -141,6 +189,7 @@ class _Link:
 
     attempt: Attempt
     checkpoint: str | None
+    files: _Files
     progress: list[Progress] = field(default_factory=list)
 
     @property
@@ -152,9 +201,26 @@ class _Link:
 
     def save(self, checkpoint: str) -> "Future[None]":
         self.checkpoint = checkpoint
-        future: Future[None] = Future()
-        future.set_result(None)
-        return future
+        return _done(lambda: None)
+
+    def fetch(self, file_id: int) -> "Future[Path]":
+        return _done(lambda: self.files.fetch(file_id))
+
+    def keep(self, content: Content) -> "Future[int]":
+        return _done(lambda: self.files.keep(content))
+
+
+def _done(work: Callable[[], T]) -> "Future[T]":
+    future: Future[T] = Future()
+    try:
+        future.set_result(work())
+    except Exception as error:  # noqa: BLE001  # it is the handler's to deal with
+        future.set_exception(error)
+    return future
+
+
+def _bytes_of(content: bytes | Path) -> bytes:
+    return content if isinstance(content, bytes) else content.read_bytes()
 
 
 def _handler(handler: Callable[..., Any] | str, task_type: str | None) -> Handler:

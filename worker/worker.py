@@ -13,6 +13,7 @@ from schema.endings import Backoff
 from schema.leases import release_unknown
 from schema.queue_choice import QueueChoice
 from schema.runtime.engine import create_thread_engine
+from schema.runtime.files import open_store
 from schema.runtime.logging import get_logger
 from schema.runtime.settings import Settings, host_name
 from schema.runtime.stopping import Stopping
@@ -29,6 +30,7 @@ from worker.executors.coroutine import CoroutineExecutor
 from worker.executors.executor import Executor
 from worker.executors.process import ProcessExecutor
 from worker.executors.thread import ThreadExecutor
+from worker.filing import Filing
 from worker.handlers import Handler, Kind
 from worker.heart import Heart, Reflexes
 from worker.identity import Identity
@@ -76,6 +78,7 @@ class Worker:
         self._backoff = Backoff(settings.retry_backoff_seconds, settings.retry_backoff_max_seconds)
         self._completer = Completer(engine, self._backoff, self._settled, self._fail)
         self._saver = Saver(engine, self._fail)
+        self._filing = Filing(engine, open_store(settings))
         self._callbacks = Callbacks(engine, keeper, self._fail)
         queues = QueueChoice.parse(settings.worker_queues)
         aging = settings.priority_aging_seconds
@@ -89,7 +92,8 @@ class Worker:
         self._parts = self._make_parts()
         streak = Streak(self._claimer.rest)
         put, note, call = self._completer.put, streak.note, self._callbacks.call
-        keeper.connect(self._executors, Writers(put, self._saver.save, note, call))
+        writers = Writers(put, self._saver.save, note, call, self._filing)
+        keeper.connect(self._executors, writers)
 
     def run(self, is_done: Callable[[], bool] | None = None) -> bool:
         """Work until asked to stop, then drain; False when a part of it failed.
@@ -148,7 +152,10 @@ class Worker:
             completer=self._completer,
             others=[self._callbacks.close, self._saver.close],
             heart=self._heart,
-            executors=[executor.close for executor in self._executors.values()],
+            executors=[
+                *[executor.close for executor in self._executors.values()],
+                self._filing.close,
+            ],
         )
 
     def _make_executors(self) -> dict[Kind, Executor]:

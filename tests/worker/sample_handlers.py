@@ -119,6 +119,23 @@ def progress(context: Context, payload: dict[str, Any]) -> None:  # noqa: ARG001
     context.progress(40, "two fifths", stage="RUNNING")
 
 
+def files(context: Context, payload: dict[str, Any]) -> dict[str, Any]:
+    path = context.fetch(payload["fetch"])
+    upper = path.read_bytes().upper()
+    first = context.keep(upper, name="upper.txt")
+    return {"files": [first, context.keep(path, content_type="text/x-mine")]}
+
+
+def keep(context: Context, payload: dict[str, Any]) -> Any:
+    return context.keep(content_of(payload))
+
+
+def content_of(payload: dict[str, Any]) -> bytes | str:
+    """Return what is to be kept: a path, or so many megabytes."""
+    path: str | None = payload.get("path")
+    return path or b"x" * (1_000_000 * payload.get("megabytes", 0))
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "context": describe,
     "model": model,
@@ -129,6 +146,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "once": once,
     "enqueue": enqueue,
     "progress": progress,
+    "files": files,
+    "keep": keep,
 }
 
 for name, function in FUNCTIONS.items():
@@ -168,6 +187,19 @@ async def async_save(context: Context, payload: dict[str, Any]) -> dict[str, Any
     before = context.saved
     await context.save(payload["value"])
     return {"before": before}
+
+
+@handler("async.files")
+async def async_files(context: Context, payload: dict[str, Any]) -> dict[str, Any]:
+    path = await context.fetch(payload["fetch"])
+    upper = path.read_bytes().upper()
+    first = await context.keep(upper, name="upper.txt")
+    return {"files": [first, await context.keep(path, content_type="text/x-mine")]}
+
+
+@handler("async.keep")
+async def async_keep(context: Context, payload: dict[str, Any]) -> Any:
+    return await context.keep(content_of(payload))
 
 
 @handler("async.once")

@@ -35,7 +35,8 @@ from worker.executors.coroutine import CoroutineExecutor
 from worker.executors.executor import Executor
 from worker.executors.process import ProcessExecutor
 from worker.executors.thread import ThreadExecutor
-from worker.signals import LeaseLost
+from worker.link import Content
+from worker.signals import FileMissing, LeaseLost
 
 MODULES = ["tests.worker.sample_handlers"]
 STARTED = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
@@ -49,6 +50,8 @@ class Harness:
         self.ends: queue.Queue[tuple[Attempt, Outcome]] = queue.Queue()
         self.free: list[Attempt] = []
         self.checkpoints: dict[Hold, str] = {}
+        self.files: dict[int, Path] = {}
+        self.kept: list[tuple[Hold, Content]] = []
         self.is_lost = False
         self.registry = handlers.load(MODULES)
         self.executor = make(self)
@@ -66,6 +69,23 @@ class Harness:
         else:
             self.checkpoints[hold] = checkpoint
             future.set_result(None)
+        return future
+
+    def fetch(self, hold: Hold, file_id: int) -> "Future[Path]":  # noqa: ARG002
+        future: Future[Path] = Future()
+        if file_id in self.files:
+            future.set_result(self.files[file_id])
+        else:
+            future.set_exception(FileMissing(f"there is no file {file_id}"))
+        return future
+
+    def keep(self, hold: Hold, content: Content) -> "Future[int]":
+        self.kept.append((hold, content))
+        future: Future[int] = Future()
+        if self.is_lost:
+            future.set_exception(LeaseLost())
+        else:
+            future.set_result(len(self.kept))
         return future
 
     def attempt(self, name: str, payload: Any = None, **how: Any) -> Attempt:
@@ -124,6 +144,7 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if "harness" in request.fixturenames:
         harness: Harness = request.getfixturevalue("harness")
         harness.is_lost = False
+        harness.kept.clear()
         assert harness.ends.empty()
 
 
@@ -268,6 +289,44 @@ class TestConformance:
         assert result(harness.run("save", {"value": {"page": 3}})) == {"before": None}
 
         assert orjson.loads(harness.checkpoints[(7, 2)]) == {"page": 3}
+
+    def test_a_handler_reads_a_file_and_keeps_what_it_makes_of_it(
+        self, harness: Harness, tmp_path: Path
+    ) -> None:
+        harness.files[5] = tmp_path / "a.txt"
+        harness.files[5].write_text("abc")
+
+        assert result(harness.run("files", {"fetch": 5})) == {"files": [1, 2]}
+
+        assert [hold for hold, _ in harness.kept] == [(7, 2)] * 2
+        assert [content for _, content in harness.kept] == [
+            Content(b"ABC", "upper.txt", "text/plain"),
+            Content(tmp_path / "a.txt", "a.txt", "text/x-mine"),
+        ]
+
+    def test_a_file_of_many_megabytes_is_kept(self, harness: Harness) -> None:
+        assert result(harness.run("keep", {"megabytes": 20})) == 1
+
+        [(_, content)] = harness.kept
+        assert content == Content(b"x" * 20_000_000, "file", "application/octet-stream")
+
+    def test_a_file_that_is_not_there_fails_the_task_for_good(self, harness: Harness) -> None:
+        outcome = failure(harness.run("files", {"fetch": 6}))
+
+        assert outcome.for_good
+        assert outcome.failure.error_class == "FileMissing"
+        assert outcome.failure.message == "there is no file 6"
+
+    def test_a_file_is_not_kept_when_the_lease_is_lost(self, harness: Harness) -> None:
+        harness.is_lost = True
+
+        assert failure(harness.run("keep", {"megabytes": 0})).failure.error_class == "LeaseLost"
+
+    def test_a_path_that_is_not_there_is_an_error_of_the_handler(self, harness: Harness) -> None:
+        outcome = failure(harness.run("keep", {"path": "/no/such/file"}))
+
+        assert outcome.failure.error_class == "FileNotFoundError"
+        assert harness.kept == []
 
     def test_the_next_attempt_finds_what_was_saved(self, harness: Harness) -> None:
         assert result(harness.run("save", {"value": 2}, checkpoint='{"page": 3}')) == {

@@ -20,6 +20,7 @@ from worker.testing import (
     Failed,
     Failure,
     Held,
+    KeptFile,
     Progress,
     QueuePaused,
     Snoozed,
@@ -71,6 +72,19 @@ def test_of_a_function_with_several_types_one_can_be_chosen() -> None:
     shown = perform(sample_handlers.describe, {}, task_type="thread.context").result
 
     assert shown["task_type"] == "thread.context"
+
+
+@every_kind
+def test_files_are_given_and_what_is_kept_is_shown(kind: str) -> None:
+    done = perform(f"{kind}.files", {"fetch": 5}, files={5: b"abc"})
+
+    assert done.result == {"files": [6, 5]}
+    assert done.kept == {
+        6: KeptFile("upper.txt", "text/plain", b"ABC"),
+        5: KeptFile("file", "text/x-mine", b"abc"),
+    }
+    missing = perform(f"{kind}.files", {"fetch": 6}, files={5: b"abc"})
+    assert missing.failure.error_class == "FileMissing"
 
 
 def test_what_is_built_in_is_there() -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -18,9 +19,10 @@ from schema.runtime import logging
 from schema.runtime.settings import settings
 from worker import handlers
 from worker.attempt import ENDED
-from worker.executors.messages import Said, Save, Saved
+from worker.executors.messages import Answer, Asked, Fetch, Keep, Said, Save, Wish
 from worker.executors.mortal import die_with_parent
 from worker.executors.wire import Wire
+from worker.link import Content
 from worker.performing import perform_function
 from worker.signals import HandlerEnded, LeaseLost
 
@@ -35,8 +37,8 @@ class Line:
         self._wire = wire
         self._notice = notice
         self._sending = threading.Lock()
-        self._saving = threading.Lock()
-        self._saves = 0
+        self._asking = threading.Lock()
+        self._asked = 0
         self._is_busy = False
         self._is_running = False
         self.hold: Hold | None = None
@@ -47,7 +49,7 @@ class Line:
         hold = (claimed.id, claimed.fence)
         self.hold = hold
         outcome = self._outcome(handler, claimed, AttemptLink(self, hold))
-        with self._saving:  # what another thread saves is answered first
+        with self._asking:  # what another thread asks for is answered first
             self.hold = None
         with self._sending:
             self._wire.send(Said(hold, outcome))
@@ -56,20 +58,18 @@ class Line:
         """Send progress."""
         self._send(Said(hold, progress))
 
-    def save(self, hold: Hold, checkpoint: str) -> "Future[None]":
-        """Send a checkpoint and wait until it is committed."""
-        future: Future[None] = Future()
-        with self._saving:
-            self._saves += 1
-            self._send(Said(hold, Save(self._saves, checkpoint)))
-            answer = self._answer(self._saves) if self.hold == hold else Saved(0, is_lost=True)
-        match answer:
-            case Saved(is_lost=True):
-                future.set_exception(LeaseLost())
-            case Saved(error=str(message)):
-                future.set_exception(RuntimeError(message))
-            case _:
-                future.set_result(None)
+    def ask(self, hold: Hold, wish: Wish) -> "Future[Any]":
+        """Ask the worker for something and wait for its answer."""
+        future: Future[Any] = Future()
+        with self._asking:
+            self._asked += 1
+            self._send(Said(hold, Asked(self._asked, wish)))
+            has_ended = self.hold != hold
+            answer = Answer(0, error=LeaseLost()) if has_ended else self._answer(self._asked)
+        if answer.error is None:
+            future.set_result(answer.value)
+        else:
+            future.set_exception(answer.error)
         return future
 
     def receive(self) -> Any:
@@ -101,13 +101,13 @@ class Line:
             if said.hold == self.hold:
                 self._wire.send(said)
 
-    def _answer(self, number: int) -> Saved:
-        """Wait for the answer to a Save; HandlerEnded may come while nothing is there yet."""
+    def _answer(self, number: int) -> Answer:
+        """Wait for an answer; HandlerEnded may come while nothing is there yet."""
         while True:
             self._wire.wait()
             with self._whole():
                 answer = self._wire.receive()
-            if isinstance(answer, Saved) and answer.number == number:
+            if isinstance(answer, Answer) and answer.number == number:
                 return answer
 
     @contextmanager
@@ -147,7 +147,15 @@ class AttemptLink:
 
     def save(self, checkpoint: str) -> "Future[None]":
         """Save JSON text for the next attempt."""
-        return self.line.save(self.hold, checkpoint)
+        return self.line.ask(self.hold, Save(checkpoint))
+
+    def fetch(self, file_id: int) -> "Future[Path]":
+        """Have a file laid ready."""
+        return self.line.ask(self.hold, Fetch(file_id))
+
+    def keep(self, content: Content) -> "Future[int]":
+        """Have a file stored."""
+        return self.line.ask(self.hold, Keep(content))
 
 
 def serve(

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Protocol
 
 from schema.attempts import Failure, Hold, Outcome, Released
 from worker.attempt import Attempt
+from worker.link import Content
 
 END_SECONDS = 1.0
 """How long a handler that is told to end may take to clean up."""
@@ -31,6 +33,12 @@ class Keeper(Protocol):
 
     def save(self, hold: Hold, checkpoint: str) -> "Future[None]":
         """Save a checkpoint; the future fails with LeaseLost."""
+
+    def fetch(self, hold: Hold, file_id: int) -> "Future[Path]":
+        """Lay a file ready for an attempt, until it is `freed`; fails with FileMissing."""
+
+    def keep(self, hold: Hold, content: Content) -> "Future[int]":
+        """Store a file and have the task refer to it; fails with LeaseLost."""
 
 
 class Executor(Protocol):

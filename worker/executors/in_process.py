@@ -2,10 +2,12 @@
 
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 
 from schema.attempts import Progress
 from worker.attempt import Attempt
 from worker.executors.executor import Keeper
+from worker.link import Content
 
 
 @dataclass(slots=True, eq=False)
@@ -27,3 +29,11 @@ class InProcessLink:
     def save(self, checkpoint: str) -> "Future[None]":
         """Save JSON text for the next attempt."""
         return self.keeper.save(self.attempt.hold, checkpoint)
+
+    def fetch(self, file_id: int) -> "Future[Path]":
+        """Lay a file ready."""
+        return self.keeper.fetch(self.attempt.hold, file_id)
+
+    def keep(self, content: Content) -> "Future[int]":
+        """Store a file."""
+        return self.keeper.keep(self.attempt.hold, content)

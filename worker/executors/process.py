@@ -9,13 +9,24 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, assert_never
 
-from schema.attempts import Outcome, Progress
+from schema.attempts import Hold, Outcome, Progress
 from schema.runtime.logging import get_logger
 from worker.attempt import ENDED, Attempt, Reason
 from worker.executors.children import Child, Nursery, crashed
 from worker.executors.executor import END_SECONDS, Keeper, not_run
-from worker.executors.messages import Said, Save, Saved, ToChild
+from worker.executors.messages import (
+    Answer,
+    Asked,
+    Fetch,
+    Keep,
+    Said,
+    Save,
+    ToChild,
+    Wish,
+    portable,
+)
 from worker.signals import LeaseLost
 from worker.threads import Failed, watched
 
@@ -191,26 +202,36 @@ class ProcessExecutor:
     def _hear(self, child: Child, said: Said) -> None:
         run: Run | None = child.run
         if run is None or run.attempt.hold != said.hold:
-            if isinstance(said.what, Save):
-                self._answer(child, Saved(said.what.number, is_lost=True))
+            if isinstance(said.what, Asked):
+                self._answer(child, Answer(said.what.number, error=LeaseLost()))
             return
         match said.what:
-            case Save(number, checkpoint):
-                saving = self._keeper.save(said.hold, checkpoint)
-                saving.add_done_callback(partial(self._answer_later, child, number))
+            case Asked(number, wish):
+                coming = self._pass_on(said.hold, wish)
+                coming.add_done_callback(partial(self._answer_later, child, number))
             case Progress():
                 run.attempt.progress = said.what
             case outcome:
                 self._recycle(child, used_up=run.attempt.reason is not None)
                 self._finish(run, outcome)
 
-    def _answer_later(self, child: Child, number: int, saving: "Future[None]") -> None:
-        error = saving.exception()
-        is_lost = isinstance(error, LeaseLost)
-        answer = Saved(number, is_lost, None if error is None or is_lost else str(error))
+    def _pass_on(self, hold: Hold, wish: Wish) -> "Future[Any]":
+        match wish:
+            case Save(checkpoint):
+                return self._keeper.save(hold, checkpoint)
+            case Fetch(file_id):
+                return self._keeper.fetch(hold, file_id)
+            case Keep(content):
+                return self._keeper.keep(hold, content)
+            case _:
+                assert_never(wish)
+
+    def _answer_later(self, child: Child, number: int, come: "Future[Any]") -> None:
+        error = portable(come.exception())
+        answer = Answer(number, None if error else come.result(), error)
         self._call(partial(self._answer, child, answer))
 
-    def _answer(self, child: Child, answer: Saved) -> None:
+    def _answer(self, child: Child, answer: Answer) -> None:
         """Answer a child that waits; one that is gone needs none."""
         with contextlib.suppress(OSError, KeyError, ValueError):
             self._send(child, answer)
