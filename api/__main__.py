@@ -9,11 +9,10 @@ from schema.runtime.settings import SettingsError, settings
 def main() -> int:
     """Serve the API; 2 when a setting is wrong."""
     try:
-        chosen = settings()
+        return serve(settings())
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return serve(chosen)
 
 
 if __name__ == "__main__":

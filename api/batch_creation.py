@@ -15,11 +15,13 @@ from api.bodies import WIDE_BODY_BYTES
 from api.database import DatabaseDependency
 from api.documentation import RefusedTask, operation_id, problems
 from api.faults import Fault, from_pydantic
+from api.file_problems import fault_of_missing
 from api.languages import Language, requested
 from api.problems import Invalid, Problem, document
 from api.refusals import key_taken, require_room
 from api.task_json import OPTIONS, TasksResponse, TaskSummary, summary
 from schema import listing, tasks
+from schema.file_references import FilesMissingError
 from schema.limits import MOST_AT_ONCE
 from schema.listing import TaskRow
 from schema.task_fields import TaskCreation
@@ -61,6 +63,8 @@ CREATED: dict[str, Any] = {
     "description": "The tasks in the order asked; with `partial`, these and those that were refused"
 }
 
+Checked = tuple[int, TaskCreation]
+Unfit = tuple[int, Invalid]
 Refused = tuple[int, Problem]
 """The place of a task in the request, and why it was not created."""
 
@@ -85,12 +89,14 @@ async def create_tasks(
 
     def work(connection: Connection) -> Response:
         require_room(connection, most, [creation.queue for _, creation in good])
-        created, taken = _place(connection, good)
+        created, taken, unfit = _place_with_files(connection, good)
+        if unfit and not batch.partial:
+            raise _all_faults(unfit)
         if taken and not batch.partial:
             raise _conflict(taken, language)
         if not batch.partial:
             return TasksResponse(created, 201)
-        return _partly(created, [*invalid, *taken], language)
+        return _partly(created, [*invalid, *unfit, *taken], language)
 
     return await database.write(work)
 
@@ -128,19 +134,42 @@ def _check(item: Any) -> TaskCreation | Invalid:
 
 
 def _require_all(checked: Sequence[TaskCreation | Invalid]) -> None:
-    faults = [
-        Fault(f"/tasks/{index}{fault.pointer}", fault.code, fault.values)
-        for index, each in enumerate(checked)
-        if isinstance(each, Invalid)
-        for fault in each.faults
-    ]
-    if faults:
-        raise Invalid(faults)
+    refused = [(index, each) for index, each in enumerate(checked) if isinstance(each, Invalid)]
+    if refused:
+        raise _all_faults(refused)
 
 
-def _place(
-    connection: Connection, good: Sequence[tuple[int, TaskCreation]]
-) -> tuple[list[TaskRow], list[Refused]]:
+def _all_faults(refused: Sequence[tuple[int, Invalid]]) -> Invalid:
+    return Invalid(
+        [
+            Fault(f"/tasks/{index}{fault.pointer}", fault.code, fault.values)
+            for index, each in refused
+            for fault in each.faults
+        ]
+    )
+
+
+def _place_with_files(
+    connection: Connection, good: Sequence[Checked]
+) -> tuple[list[TaskRow], list[Refused], list[Unfit]]:
+    """Create what can be; return also the tasks that name files that are not there."""
+    try:
+        return *_place(connection, good), []
+    except FilesMissingError as error:
+        unfit = _unfit(error, good)
+    places = {index for index, _ in unfit}
+    others = [(index, creation) for index, creation in good if index not in places]
+    return *_place(connection, others), unfit
+
+
+def _unfit(error: FilesMissingError, good: Sequence[Checked]) -> list[Unfit]:
+    faults: dict[int, list[Fault]] = {}
+    for each in error.missing:
+        faults.setdefault(good[each.at][0], []).append(fault_of_missing(each))
+    return [(index, Invalid(found)) for index, found in faults.items()]
+
+
+def _place(connection: Connection, good: Sequence[Checked]) -> tuple[list[TaskRow], list[Refused]]:
     """Create what can be; return the tasks, and those whose keys are taken."""
     new = [creation.task() for _, creation in good]
     placed = tasks.place(connection, new)

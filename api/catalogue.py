@@ -21,6 +21,7 @@ TITLES: Mapping[int, Sentence] = {
     422: ("Unprocessable content", "请求内容无效"),
     429: ("Too many requests", "请求过于频繁"),
     500: ("Internal server error", "服务器内部错误"),
+    416: ("Range not satisfiable", "请求的范围无效"),
     503: ("Service unavailable", "服务暂时不可用"),
 }
 
@@ -118,6 +119,27 @@ DETAILS: Mapping[str, Sentence] = {
         "Worker {worker_id} is not there or was called dead: claim under a new id.",
         "工作者 {worker_id} 不存在或已被判定死亡，请使用新的 id 领取。",
     ),
+    "file_not_found": ("There is no file {file_id}.", "文件 {file_id} 不存在。"),
+    "file_bytes_missing": (
+        "The store of this process does not have the bytes: look at FILES_URL, here and elsewhere.",
+        "本进程的文件存储中没有该文件的内容：请检查各进程的 FILES_URL 是否一致。",
+    ),
+    "range_unsatisfiable": (
+        "The file has {size} bytes: Range asks for what lies behind them.",
+        "文件共 {size} 字节，Range 请求的范围超出文件末尾。",
+    ),
+    "file_in_use": (
+        "Unfinished tasks refer to file {file_id}: {tasks}.",
+        "未结束的任务正在引用文件 {file_id}：{tasks}。",
+    ),
+    "files_away": (
+        "The store of files cannot be used now. Try again a little later.",
+        "文件存储暂时无法访问，请稍后重试。",
+    ),
+    "file_too_large": (
+        "A file can have at most {limit} MiB.",
+        "文件最大为 {limit} MiB。",
+    ),
     "method_not_allowed": (
         "This address takes {allow}, not {method}.",
         "此地址支持 {allow}，不支持 {method}。",
@@ -147,6 +169,14 @@ DETAILS: Mapping[str, Sentence] = {
     "body_media_type": (
         "The body must come as Content-Type: application/json.",
         "请求体必须以 Content-Type: application/json 发送。",
+    ),
+    "body_not_multipart": (
+        "The body must come as Content-Type: multipart/form-data, with a part named file.",
+        "请求体必须以 Content-Type: multipart/form-data 发送，并包含名为 file 的部分。",
+    ),
+    "body_no_form": (
+        "The body is no whole multipart form.",
+        "请求体不是完整的 multipart 表单。",
     ),
     "invalid": (
         "The request was understood but is not valid: {pointer}: {detail}",
@@ -267,6 +297,7 @@ FAULTS: Mapping[str, Sentence] = {
         "移动后将晚于 task_end_time，调度届时已结束",
     ),
     "document": ("it cannot be stored: {reason}", "无法存储：{reason}"),
+    "file_is_missing": ("there is no file {file_id}", "文件 {file_id} 不存在"),
     "one_move": (
         "send either priority_offset, in seconds, or to, which is first or last",
         "须提供 priority_offset（秒）或 to（first 或 last），二者取一",

@@ -90,6 +90,12 @@ def _value(headers: Sequence[tuple[bytes, bytes]], wanted: bytes) -> bytes | Non
     return None
 
 
+def is_known(request: Request, etag: str) -> bool:
+    """Whether a client has the answer with this tag already, by its If-None-Match."""
+    known = _value(request.scope["headers"], b"if-none-match")
+    return known is not None and _is_among(etag.encode(), known)
+
+
 def _is_among(etag: bytes, known: bytes) -> bool:
     tags = [tag for _, tag in _TAG.findall(str(known, "latin-1"))]
     return known.strip() == b"*" or str(etag[1:-1], "latin-1") in tags

@@ -12,6 +12,8 @@ from api import (
     description,
     dispatcher,
     documentation,
+    file_problems,
+    files,
     health,
     history,
     queues,
@@ -33,6 +35,7 @@ from api.paths import OnePath
 from api.problems import HANDLERS
 from api.redis import open_redis
 from schema.endings import Backoff
+from schema.runtime.files import FileStore
 from schema.runtime.settings import Settings, settings
 from schema.version import VERSION
 
@@ -51,6 +54,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         *schedule_verbs.router.routes,
         *accounts.router.routes,
         *accounts.operators.routes,
+        *files.router.routes,
         *tags.router.routes,
         *tags.operators.routes,
         *queues.router.routes,
@@ -65,7 +69,11 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         version=VERSION,
         lifespan=_lifespan(read_settings),
         routes=[*routes, *documentation.ROUTES],
-        exception_handlers={**HANDLERS, **schedule_problems.HANDLERS},
+        exception_handlers={
+            **HANDLERS,
+            **schedule_problems.HANDLERS,
+            **file_problems.HANDLERS,
+        },
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -82,6 +90,8 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[None]:
         chosen = read_settings()
+        application.state.files = FileStore(chosen.files_url)
+        application.state.most_file_bytes = chosen.files_max_mb * 1024 * 1024
         async with open_database(chosen.database) as database:
             application.state.database = database
             access = Access(chosen.tokens, chosen.origins, chosen.rate)

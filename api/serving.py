@@ -10,6 +10,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from api.connections import Connection
+from schema.runtime.files import open_store
 from schema.runtime.garbage import collect_less_often
 from schema.runtime.logging import configure
 from schema.runtime.settings import Settings, settings
@@ -49,6 +50,7 @@ def serve(chosen: Settings) -> int:
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+    open_store(chosen)  # once for all processes: it warns, or refuses
     # uvicorn raises the signal that ended it once more when it is done: that is not a failure.
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, _exit)

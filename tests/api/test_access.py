@@ -22,7 +22,7 @@ from tests.rows import make, rows
 
 TOKENS = {"client": "client-1", "operator": "operator/1+=", "second": "client-2", "worker": "w"}
 CALLERS = (None, "client", "operator", "worker")
-NUMBERS = ("task_id", "schedule_id", "batch_id")
+NUMBERS = ("task_id", "schedule_id", "batch_id", "file_id")
 OPEN_PATHS = {"/health", "/livez", "/readyz"}
 
 CLIENTS_MAY = {
@@ -40,6 +40,10 @@ CLIENTS_MAY = {
     "get_timeline",
     "list_account_tasks",
     "list_tags",
+    "upload_file",
+    "get_file",
+    "get_file_info",
+    "delete_file",
 }
 """By their operationIds; all other routes that are not open are the operators' or workers'."""
 
