@@ -57,7 +57,7 @@ class StoredFile(BaseModel):
 
 _LOCATION = {"Location": {"description": "Its path", "schema": {"type": "string"}}}
 NEW: dict[str, Any] = {"description": "The file", "headers": _LOCATION}
-THERE = NEW | {"description": "The file of the same bytes that was there"}
+THERE = NEW | {"description": "The file of the same bytes that was there", "model": StoredFile}
 FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -26,6 +26,7 @@ REFUSALS: Mapping[int, tuple[str, Problem]] = {
     412: (_TASK_AT, Problem(412, "version_changed", values={"task_id": 4711, "version": 3})),
     413: ("/tasks", Problem(413, "body_too_large", values={"limit": 1_048_576})),
     415: ("/tasks", Problem(415, "body_media_type")),
+    416: ("/files/12", Problem(416, "range_unsatisfiable", values={"size": 1_048_576})),
     422: ("/tasks", Invalid([Fault("/title", "missing")])),
     429: ("/tasks", Problem(429, "too_many", values={"seconds": 6})),
     503: ("/tasks", Problem(503, "database_away")),

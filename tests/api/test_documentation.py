@@ -112,10 +112,12 @@ def answers(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def bodies(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return every body of a request or an answer that is described, with its schema."""
+    """Return every JSON body of a request or an answer that is described, with its schema."""
     told = [*operations(document).values(), *(answer for _, answer in answers(document))]
     for each in told:
-        yield from each.get("requestBody", each).get("content", {}).values()
+        for media_type, body in each.get("requestBody", each).get("content", {}).items():
+            if "json" in media_type:
+                yield body
 
 
 def test_the_committed_file_is_what_the_api_tells() -> None:
