@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api.access import ClientRoute
 from api.bodies import WIDE_BODY_BYTES
+from api.callbacks import CallbackRules, rules_of
 from api.database import DatabaseDependency
 from api.documentation import RefusedTask, operation_id, problems
 from api.faults import Fault, from_pydantic
@@ -19,11 +20,12 @@ from api.file_problems import fault_of_missing
 from api.languages import Language, requested
 from api.problems import Invalid, Problem, document
 from api.refusals import key_taken, require_room
-from api.task_json import OPTIONS, TasksResponse, TaskSummary, summary
+from api.task_json import TasksResponse, TaskSummary
 from schema import listing, tasks
 from schema.file_references import FilesMissingError
 from schema.limits import MOST_AT_ONCE
 from schema.listing import TaskRow
+from schema.shown import OPTIONS, summary
 from schema.task_fields import TaskCreation
 
 
@@ -79,7 +81,7 @@ async def create_tasks(
     batch: TaskBatch, request: Request, database: DatabaseDependency
 ) -> Response:
     """Create up to 1,000 tasks in one transaction."""
-    checked = _checked(batch.tasks)
+    checked = _checked(batch.tasks, rules_of(request))
     if not batch.partial:
         _require_all(checked)
     good = [(index, each) for index, each in enumerate(checked) if isinstance(each, TaskCreation)]
@@ -109,12 +111,12 @@ def _partly(created: Sequence[TaskRow], refused: Sequence[Refused], language: La
     return Response(orjson.dumps(content, option=OPTIONS), 201, media_type="application/json")
 
 
-def _checked(items: Sequence[Any]) -> list[TaskCreation | Invalid]:
+def _checked(items: Sequence[Any], rules: CallbackRules) -> list[TaskCreation | Invalid]:
     """Return each task, or what is wrong with it."""
     checked: list[TaskCreation | Invalid] = []
     keys: set[str | None] = set()
     for item in items:
-        each = _check(item)
+        each = _check(item, rules)
         if isinstance(each, TaskCreation) and each.unique_key is not None:
             if each.on_conflict == "reject" and each.unique_key in keys:
                 each = Invalid([Fault("/unique_key", "key_repeated")])
@@ -124,13 +126,15 @@ def _checked(items: Sequence[Any]) -> list[TaskCreation | Invalid]:
     return checked
 
 
-def _check(item: Any) -> TaskCreation | Invalid:
+def _check(item: Any, rules: CallbackRules) -> TaskCreation | Invalid:
     try:
-        return TaskCreation.model_validate(item)
+        creation = TaskCreation.model_validate(item)
     except ValidationError as error:
         details = error.errors(include_url=False)
         faults = [{**each, "loc": ("body", *each["loc"])} for each in details]
         return Invalid([from_pydantic(fault, of_task=True) for fault in faults])
+    refused = rules.fault(creation.callback_url)
+    return creation if refused is None else Invalid([refused])
 
 
 def _require_all(checked: Sequence[TaskCreation | Invalid]) -> None:

@@ -18,13 +18,13 @@ from api.documentation import operation_id, problems
 from api.languages import Language, requested
 from api.paths import prefix
 from api.problems import Problem, document
-from api.task_json import OPTIONS
 from api.task_query import SEVERAL, Filters
 from api.verbs import WithReason, refusal
 from schema import batches, listing
 from schema.batches import BatchRow, Report
 from schema.fields import MAX_ID, WHOLE
 from schema.limits import MOST_AT_ONCE
+from schema.shown import OPTIONS
 from schema.states import MOVES, Actor, State, Verb
 from schema.verbs import Order, Result
 

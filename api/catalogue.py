@@ -115,6 +115,10 @@ DETAILS: Mapping[str, Sentence] = {
         "So many tasks have the tag {tag} that it is only partly deleted: send the request again.",
         "使用标签 {tag} 的任务过多，目前只删除了一部分，请重新发送请求。",
     ),
+    "callback_is_fixed": (
+        "Task {task_id} is a callback: it can be started again, stopped or deleted, not changed.",
+        "任务 {task_id} 是回调任务：可以重新启动、停止或删除，但不能修改。",
+    ),
     "worker_gone": (
         "Worker {worker_id} is not there or was called dead: claim under a new id.",
         "工作者 {worker_id} 不存在或已被判定死亡，请使用新的 id 领取。",
@@ -315,6 +319,25 @@ FAULTS: Mapping[str, Sentence] = {
     "queue_word": (
         "it must be the name of a queue, * for all others, or -name to leave one out",
         "必须是队列名、*（所有其他队列）或 -队列名（排除该队列）",
+    ),
+    "reserved": ("this name is the system's own", "此名称由系统保留"),
+    "url_invalid": (
+        "it must be a URL such as https://example.org/path",
+        "必须是 URL，例如 https://example.org/path",
+    ),
+    "url_scheme": ("it must begin with https:// or http://", "必须以 https:// 或 http:// 开头"),
+    "url_credentials": ("it must not have a user name or password in it", "不能包含用户名或密码"),
+    "url_host": (
+        "it must name a host, or an address in its usual form",
+        "必须包含主机名，或书写规范的地址",
+    ),
+    "url_private": (
+        "it leads to an address that is not public; HTTP_ALLOW_HOSTS opens hosts",
+        "它指向非公网地址；可用 HTTP_ALLOW_HOSTS 放行",
+    ),
+    "callbacks_need_secret": (
+        "callbacks are signed: set CALLBACK_SECRET for API and workers; docs/callbacks.md says how",
+        "回调须签名：请为 API 和工作进程设置 CALLBACK_SECRET，参见 docs/callbacks.md",
     ),
     "given_twice": ("it can be given once only", "只能提供一次"),
     "not_valid": ("it is not valid", "内容无效"),

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from api.access import OperatorRoute
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
-from api.task_json import OPTIONS
 from schema import counts, dispatcher
 from schema.dispatcher import MOST_RUNNING
 from schema.fields import DispatcherReason
 from schema.runtime.logging import get_logger
+from schema.shown import OPTIONS
 from schema.states import Status
 
 log = get_logger(__name__)

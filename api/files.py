@@ -22,11 +22,11 @@ from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
 from api.problems import Problem
-from api.task_json import OPTIONS
 from schema import files
 from schema.fields import MAX_ID
 from schema.files import FileRow
 from schema.runtime.files import CHUNK_BYTES, FileStore
+from schema.shown import OPTIONS
 
 
 class FileRoute(ClientRoute):

@@ -13,10 +13,11 @@ from api.access import ClientRoute
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.refusals import found, no_task
-from api.task_json import OPTIONS, Progress, described_by, summary
+from api.task_json import Progress, described_by
 from api.tasks import TaskId
 from schema import history
 from schema.models.history import TaskAttempt, TaskEvent
+from schema.shown import OPTIONS, summary
 from schema.states import AttemptOutcome, Stage, State, Status
 from schema.waiting import WaitsFor, waits_for
 

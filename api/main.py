@@ -27,6 +27,7 @@ from api import (
     workers,
 )
 from api.access import Access, require_declared
+from api.callbacks import CallbackRules
 from api.creating import Creations
 from api.database import open_database
 from api.failures import Failures
@@ -100,6 +101,9 @@ def _lifespan(
                 application.middleware_stack = shared(application.middleware_stack, chosen.origins)
             application.state.max_queue_depth = chosen.max_queue_depth
             application.state.creations = Creations(database, chosen.max_queue_depth)
+            application.state.callback_rules = CallbackRules(
+                bool(chosen.callback_keys), chosen.allowance
+            )
             application.state.timezone = chosen.timezone
             application.state.backoff = Backoff(
                 chosen.retry_backoff_seconds, chosen.retry_backoff_max_seconds

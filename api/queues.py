@@ -17,7 +17,7 @@ from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
 from api.problems import Problem
-from api.task_json import OPTIONS, described_by
+from api.task_json import described_by
 from api.verbs import OptionalReason
 from schema import queue_listing, queues
 from schema.fields import Name
@@ -25,6 +25,7 @@ from schema.models.queues import Queue
 from schema.queue_fields import QueueChanges, QueueCreation, QueuePause
 from schema.queue_listing import QueueRow
 from schema.runtime.logging import get_logger
+from schema.shown import OPTIONS
 
 log = get_logger(__name__)
 

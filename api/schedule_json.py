@@ -8,10 +8,11 @@ import orjson
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api.task_json import OPTIONS, described_by
+from api.task_json import described_by
 from schema.models.schedules import Misfire, Overlap, Schedule, ScheduleStatus
 from schema.schedule_moves import allowed_actions
 from schema.schedules import ScheduleRow
+from schema.shown import OPTIONS
 from schema.states import Priority
 
 
@@ -32,6 +33,7 @@ class ScheduleSummary(BaseModel):
     timeout_seconds: int | None
     retry_limit: int | None
     account_id: str | None
+    callback_url: str | None
     interval: int | None = Field(description="Seconds from one run to the next; null: cron")
     cron: str | None
     timezone: str

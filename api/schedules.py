@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from api.access import OperatorRoute
 from api.caching import cacheable
+from api.callbacks import require_callable
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
 from api.schedule_json import ScheduleDetail, ScheduleResponse, SchedulesResponse, ScheduleSummary
 from api.schedule_query import ScheduleQuery
-from api.task_json import OPTIONS, TaskSummary
+from api.task_json import TaskSummary
 from api.task_query import PARAMETERS, TaskQueryDependency, refuse_given, refuse_repeated
 from api.tasks import LISTED, paging_headers, task_page
 from schema import schedule_listing, schedules
@@ -26,6 +27,7 @@ from schema.listing import Place
 from schema.schedule_fields import ScheduleChange, ScheduleCreation, changed_columns
 from schema.schedule_listing import ScheduleFilter
 from schema.schedules import ScheduleRow
+from schema.shown import OPTIONS
 
 router = APIRouter(
     tags=["schedules"], route_class=OperatorRoute, generate_unique_id_function=operation_id
@@ -52,6 +54,7 @@ async def create_schedule(
     creation: ScheduleCreation, request: Request, database: DatabaseDependency
 ) -> Response:
     """Create a schedule. An interval first runs now, where its window and start_at allow it."""
+    require_callable(request, creation.callback_url)
     columns = creation.columns(request.app.state.timezone)
 
     def work(connection: Connection) -> Response:
@@ -90,9 +93,11 @@ async def get_schedule(schedule_id: ScheduleId, database: DatabaseDependency) ->
 async def edit_schedule(
     schedule_id: ScheduleId,
     changes: Annotated[ScheduleChange, Body()],
+    request: Request,
     database: DatabaseDependency,
 ) -> Response:
     """Change fields of a schedule; where its times change, so does its next run."""
+    require_callable(request, changes.get("callback_url"))
 
     def work(connection: Connection) -> ScheduleRow:
         if changes:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import orjson
@@ -13,10 +12,8 @@ from api.etags import content_etag, task_etag
 from schema.listing import TaskRow
 from schema.models.metadata import Model
 from schema.models.tasks import Task
-from schema.states import Priority, Stage, State, Status, state_of
-from schema.verbs import allowed_actions
-
-OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
+from schema.shown import OPTIONS, summary
+from schema.states import Priority, Stage, State, Status
 
 
 class Progress(BaseModel):
@@ -75,6 +72,7 @@ class TaskSummary(BaseModel):
     schedule_id: int | None
     batch_id: int | None
     callback_url: str | None
+    callback_of: int | None
     traceparent: str | None
     workflow_name: str | None
     node_count: int | None
@@ -88,35 +86,6 @@ class TaskDetail(TaskSummary):
     payload: Any
     result: Any
     checkpoint: Any
-
-
-_state_of = cache(state_of)
-
-
-@cache
-def _actions(status: str, *, stopping: bool) -> tuple[str, ...]:
-    return tuple(allowed_actions(status, stopping=stopping))
-
-
-_HIDDEN = ("stop_requested_at", "progress_message")
-
-
-def summary(task: TaskRow) -> dict[str, Any]:
-    """Return a task as it is shown, with payload, result and checkpoint where it was read so."""
-    shown = task.copy()
-    for name in _HIDDEN:
-        del shown[name]
-    shown["state"] = _state_of(task["status"], task["stage"])
-    shown["stopping"] = task["stop_requested_at"] is not None
-    if task["progress"] is not None:
-        shown["progress"] = _progress(task)
-    shown["allowed_actions"] = actions_of(task)
-    return shown
-
-
-def actions_of(task: TaskRow) -> tuple[str, ...]:
-    """Return the verbs that the state of a task allows."""
-    return _actions(task["status"], stopping=task["stop_requested_at"] is not None)
 
 
 class TaskResponse(Response):
@@ -150,7 +119,3 @@ class TasksResponse(Response):
         if status_code == 200:
             told["etag"] = content_etag(content, told.get("link", ""))
         super().__init__(content, status_code, told, "application/json")
-
-
-def _progress(task: TaskRow) -> dict[str, Any]:
-    return {"percent": float(task["progress"]), "message": task["progress_message"]}

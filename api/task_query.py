@@ -50,6 +50,9 @@ class Filters(BaseModel):
     account_id: Several[AccountId] = []
     schedule_id: Several[RowId] = []
     batch_id: Several[RowId] = []
+    callback_of: Several[RowId] = Field(
+        [], description="Callbacks of these tasks; without it, or queue=callbacks, none are listed"
+    )
     error_class: Several[ErrorClass] = Field([], description="Class of the last error")
     q: Title | None = Field(
         None, description="In digits the task with that number, else what the title begins with"

@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from api.access import ClientRoute, PrincipalDependency
 from api.caching import cacheable
+from api.callbacks import require_callable
 from api.conditional import IfMatch, stale, versions_of
 from api.creating import Creations, Wanted
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.paths import prefix
-from api.problems import instance
+from api.problems import Problem, instance
 from api.refusals import found, no_task
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import PARAMETERS, TaskQuery, TaskQueryDependency
@@ -66,6 +67,7 @@ async def create_task(
     creation: TaskCreation, request: Request, database: DatabaseDependency
 ) -> Response:
     """Create a task, unless its unique_key is taken."""
+    require_callable(request, creation.callback_url)
     wanted = Wanted(creation.task(), prefix(request.scope))
     creations: Creations = request.app.state.creations
     return await creations.create(wanted, database)
@@ -95,20 +97,24 @@ async def get_task(task_id: TaskId, database: DatabaseDependency) -> Response:
 @router.patch(
     "/tasks/{task_id:number}",
     response_model=TaskDetail,
-    responses=problems(400, 404, 412, 413, 415, 422, 503),
+    responses=problems(400, 404, 409, 412, 413, 415, 422, 503),
 )
 async def edit_task(
     task_id: TaskId,
     changes: Annotated[TaskChanges, Body()],
+    request: Request,
     database: DatabaseDependency,
     if_match: IfMatch = None,
 ) -> Response:
     """Change fields of a task; its status is the system's to change."""
     versions = versions_of(if_match)
+    require_callable(request, changes.get("callback_url"))
 
     def work(connection: Connection) -> TaskRow:
         is_edited = changes and tasks.edit(connection, task_id, _columns(changes), versions)
         task = found(connection, task_id)
+        if changes and task["callback_of"] is not None:
+            raise Problem(409, "callback_is_fixed", values={"task_id": task_id})
         if not is_edited and versions is not None and (changes or task["version"] not in versions):
             raise stale(task)
         return task

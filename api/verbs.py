@@ -16,10 +16,11 @@ from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.problems import Problem
 from api.refusals import found, key_taken, no_task
-from api.task_json import TaskDetail, TaskResponse, actions_of
+from api.task_json import TaskDetail, TaskResponse
 from api.tasks import TaskId
 from schema import verbs
 from schema.fields import WHOLE, Reason
+from schema.shown import actions_of
 from schema.states import Verb
 from schema.verbs import SUCCESSES, Answer, Order, Result
 

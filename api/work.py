@@ -19,11 +19,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import WorkerRoute
+from api.callbacks import require_callable
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
 from api.problems import Problem
 from api.refusals import key_taken
-from api.task_json import OPTIONS
 from api.work_fields import ClaimedTask, ClaimOrder, Ended, Heartbeat, Settled, Settlements
 from schema import claims, gates, holding, leases, settling, workers
 from schema.attempts import Claimed, Failure, Hold, Released
@@ -31,6 +31,8 @@ from schema.claims import ClaimShortError, ScanHints
 from schema.documents import decode
 from schema.endings import Backoff
 from schema.queue_choice import QueueChoice
+from schema.reserved import CALLBACK_QUEUE
+from schema.shown import OPTIONS
 from schema.unique_keys import UniqueKeyTakenError
 from schema.workers import WorkerDescription
 
@@ -46,8 +48,12 @@ UNKNOWN_SECONDS = 10.0
 
 @lru_cache(maxsize=1_000)
 def _choice(words: tuple[str, ...]) -> QueueChoice:
-    """Return the choice of queues, the same each time: queues that * chose come by turns."""
-    return QueueChoice.parse(",".join(words))
+    """Return the choice of queues, the same each time: queues that * chose come by turns.
+
+    Callbacks are for who has the secret to sign them: * does not choose them.
+    """
+    left_out = () if CALLBACK_QUEUE in words else (f"-{CALLBACK_QUEUE}",)
+    return QueueChoice.parse(",".join([*words, *left_out]))
 
 
 @router.post(
@@ -187,6 +193,9 @@ async def settle_tasks(
     An end whose lease was lost changes nothing. Sent again, what was taken is taken. Where a task
     to be created has a unique_key that is taken, none is settled: 409.
     """
+    for each in settlements.settlements:
+        for creation in each.enqueue:
+            require_callable(request, creation.callback_url)
     ends = {each.hold: each.end() for each in reversed(settlements.settlements)}
 
     def work(connection: Connection) -> set[Hold]:

@@ -11,10 +11,11 @@ from starlette.responses import Response
 from api.access import OperatorRoute
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
-from api.task_json import OPTIONS, described_by
+from api.task_json import described_by
 from schema import workers
 from schema.models.tasks import Task
 from schema.models.workers import Worker, WorkerStatus
+from schema.shown import OPTIONS
 from schema.workers import MOST_GONE, MOST_TASKS, WorkerRow
 
 router = APIRouter(

@@ -32,6 +32,7 @@ class ScheduleSummary(Record):
     timeout_seconds: int | None
     retry_limit: int | None
     account_id: str | None
+    callback_url: str | None = None
     interval: int | None
     cron: str | None
     timezone: str
@@ -84,6 +85,7 @@ class ScheduleChanges(TypedDict, total=False):
     timeout_seconds: int | None
     retry_limit: int | None
     account_id: str | None
+    callback_url: str | None
     interval: int
     cron: str
     timezone: str

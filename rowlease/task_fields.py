@@ -31,6 +31,7 @@ class NewTask(TypedDict, total=False):
     hold: bool
     unique_key: str | None
     on_conflict: Literal["reject", "return"]
+    callback_url: str | None
 
 
 class TaskChanges(TypedDict, total=False):
@@ -45,6 +46,7 @@ class TaskChanges(TypedDict, total=False):
     retry_limit: int
     payload: Any
     account_id: str | None
+    callback_url: str | None
 
 
 class TaskFilter(TypedDict, total=False):
@@ -63,6 +65,7 @@ class TaskFilter(TypedDict, total=False):
     account_id: str | Sequence[str]
     schedule_id: int | Sequence[int]
     batch_id: int | Sequence[int]
+    callback_of: int | Sequence[int]
     error_class: str | Sequence[str]
     q: str
     created_after: Time

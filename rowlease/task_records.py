@@ -76,6 +76,7 @@ class TaskSummary(Record):
     schedule_id: int | None
     batch_id: int | None
     callback_url: str | None
+    callback_of: int | None = None
     traceparent: str | None
     workflow_name: str | None
     node_count: int | None

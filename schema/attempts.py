@@ -42,6 +42,7 @@ class Claimed(NamedTuple):
     checkpoint: str | None = None
     retry_limit: int = 0
     run_fence: int = 1
+    has_callback: bool = False
 
 
 Hold = tuple[int, int]
@@ -146,7 +147,8 @@ class Settlement(NamedTuple):
     """The end of one attempt, with the fence that proves its lease.
 
     `available_at` and `started_at` are the claim's, `ended_at` is `started_at` plus the time
-    that a monotonic clock measured; all naive UTC.
+    that a monotonic clock measured; all naive UTC. `has_callback`: whether the task had a
+    callback_url when it was claimed.
     """
 
     task_id: int
@@ -157,6 +159,7 @@ class Settlement(NamedTuple):
     started_at: datetime
     ended_at: datetime
     outcome: Outcome
+    has_callback: bool = False
 
 
 def timed_out(timeout_seconds: int) -> Failed:

@@ -223,9 +223,7 @@ def _with_details(
     for (queue, _), rows in found:
         for row in rows:
             # Unpacked at once, and filled in by position: names would cost as much as the rest.
-            task_id, fence, title, kind, account, timeout, retries, due, trace, saved, most, run = (
-                row
-            )
+            task_id, fence, title, kind, account, timeout, retries, due, trace, saved, *more = row
             yield Claimed(
                 task_id,
                 fence + 1,
@@ -241,6 +239,5 @@ def _with_details(
                 payloads.get(task_id),
                 tuple(sorted(tags[task_id])) if task_id in tags else (),
                 saved,
-                most,
-                run,
+                *more,
             )

@@ -15,6 +15,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from schema.inserting import insert_rows
+from schema.reserved import CALLBACK_QUEUE
 from schema.statements import COUNT_EXACTLY, COUNT_QUICKLY
 from schema.states import Priority, Status
 
@@ -30,7 +31,8 @@ _KNOWN = "SELECT queue, status, priority, task_count FROM queue_counts"
 _QUEUES = "SELECT name FROM queues"
 _INSERT = "REPLACE INTO queue_counts (queue, status, priority, task_count, counted_at)"
 _FORGET = "DELETE FROM queue_counts WHERE counted_at <> %s"
-_TOTALS = "SELECT status, SUM(task_count), MAX(counted_at) FROM queue_counts GROUP BY status"
+_TOTALS = f"""SELECT status, SUM(task_count), MAX(counted_at) FROM queue_counts
+WHERE queue <> '{CALLBACK_QUEUE}' GROUP BY status"""  # noqa: S608  # a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def count(connection: Connection, *, exactly: bool) -> None:
 
 
 def totals(connection: Connection) -> Totals:
-    """Return how many tasks there are in each status, over all queues, as last counted."""
+    """Return how many tasks there are in each status, without callbacks, as last counted."""
     rows = connection.exec_driver_sql(_TOTALS).all()
     by_status = dict.fromkeys(Status, 0) | {Status(row[0]): int(row[1]) for row in rows}
     return Totals(by_status, max((row[2] for row in rows), default=None))

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.mysql import insert
 
 from schema.models.queues import Setting
 from schema.models.tasks import STATUS_INDEX, Task
+from schema.reserved import CALLBACK_QUEUE
 from schema.states import Status
 
 _NAME = "dispatcher"
@@ -44,6 +45,7 @@ _RUNNING = (
     .where(
         _TASKS.c.status == literal_column(f"'{Status.IN_PROGRESS}'"),
         _TASKS.c.delete_requested_at.is_(None),
+        _TASKS.c.queue != CALLBACK_QUEUE,
     )
     .order_by(_TASKS.c.started_at, _TASKS.c.id)
     .limit(MOST_RUNNING)
@@ -94,6 +96,6 @@ def lets_through(connection: Connection) -> bool:
 
 
 def running(connection: Connection) -> Running:
-    """Return what runs, without what was deleted; it is bounded by the slots of all workers."""
+    """Return what runs, without callbacks and what was deleted; the slots bound it."""
     rows = connection.execute(_RUNNING).all()
     return Running(rows[0].total if rows else 0, rows)

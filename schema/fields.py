@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from schema.destinations import URL_LENGTH, DestinationError, destination_of
 from schema.documents import (
     CHECKPOINT_BYTES,
     PAYLOAD_BYTES,
@@ -24,6 +25,7 @@ from schema.limits import (
     SETTING_REASON_LENGTH,
     TITLE_LENGTH,
 )
+from schema.reserved import CALLBACK_QUEUE, CALLBACK_TYPE
 from schema.states import STATUSES_OF, Priority
 
 DESCRIPTION_LENGTH = 16_000
@@ -80,6 +82,20 @@ def _label(value: str) -> str:
 def _name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*", value):
         raise PydanticCustomError("name_pattern", "not a name")
+    return value
+
+
+def _not_reserved(value: str) -> str:
+    if value in {CALLBACK_QUEUE, CALLBACK_TYPE}:
+        raise PydanticCustomError("reserved", "the system's own")
+    return value
+
+
+def _destination(value: str) -> str:
+    try:
+        destination_of(value)
+    except DestinationError as error:
+        raise PydanticCustomError(error.code, "not a destination") from None
     return value
 
 
@@ -201,6 +217,19 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A time by RFC 3339, taken as UTC where it has no offset."""
+
+TaskQueue = Annotated[Name, AfterValidator(_not_reserved)]
+TaskType = Annotated[Name, AfterValidator(_not_reserved)]
+CallbackUrl = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=URL_LENGTH,
+        description="Its end is announced there by a signed POST",
+        json_schema_extra={"format": "uri"},
+    ),
+    AfterValidator(_destination),
+]
 
 Payload = Annotated[
     Any,

@@ -5,11 +5,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from schema.reserved import CALLBACK_QUEUE
 from schema.states import FINISHED, STATUSES_OF, Stage, State, Status
 from schema.times import to_database
 
 NOTHING = "FALSE"
 """The condition that no task meets."""
+
+NO_CALLBACK = f"tasks.queue <> '{CALLBACK_QUEUE}'"
 
 _COLUMNS = (
     "priority",
@@ -18,6 +21,7 @@ _COLUMNS = (
     "account_id",
     "schedule_id",
     "batch_id",
+    "callback_of",
     "error_class",
 )
 _MOMENTS = ("created_after", "created_before")
@@ -30,6 +34,8 @@ class TaskFilter:
     `state` takes the words of `states.STATUSES_OF`. `q` in digits is an id, else what the title
     begins with. Tasks were created at `created_after` or later, and before `created_before`.
     `overdue`: whether the due_date has passed and the task is not finished; None: either.
+    Callbacks are left out unless their queue is named, or by `callback_of` the tasks that they are
+    of.
     """
 
     status: Sequence[str] = ()
@@ -40,6 +46,7 @@ class TaskFilter:
     account_id: Sequence[str] = ()
     schedule_id: Sequence[int] = ()
     batch_id: Sequence[int] = ()
+    callback_of: Sequence[int] = ()
     error_class: Sequence[str] = ()
     tag: Sequence[str] = ()
     tag_match: Literal["any", "all"] = "any"
@@ -70,6 +77,11 @@ class TaskFilter:
         return sorted(of_state & {Status(each) for each in self.status or Status})
 
     @property
+    def queues(self) -> Sequence[str]:
+        """The queues that are asked for; none: all but that of the callbacks."""
+        return self.queue or ((CALLBACK_QUEUE,) if self.callback_of else ())
+
+    @property
     def task_id(self) -> int | None:
         """The id that `q` is, if it is one."""
         return int(self.q) if self.q and self.q.isascii() and self.q.isdigit() else None
@@ -89,6 +101,8 @@ def conditions(wanted: TaskFilter) -> list[Condition]:
     statuses = wanted.statuses()
     if statuses is not None:
         found.append(_any_of("status", statuses))
+    if not wanted.queues:
+        found.append(Condition("callbacks", NO_CALLBACK))
     return [*found, *_staged(wanted), *_tagged(wanted), *_searched(wanted), *_timed(wanted)]
 
 

@@ -32,5 +32,8 @@ MOST_TAKEOVERS = 10
 MOST_SNOOZES = 1_000
 """Times that a handler may put a task off before it is failed."""
 
+CALLBACK_RETRY_SECONDS = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
+"""After how long a callback that was not taken is sent again: eight attempts within 28 hours."""
+
 COUNT_LIMIT = 10_000
 """A total is counted up to here: counting a million rows takes seconds."""

@@ -15,7 +15,8 @@ OnConflict = Literal["reject", "return"]
 class NewTask:
     """A task to be created. None for timeout_seconds and retry_limit takes the queue's default.
 
-    `hold` creates it paused. `available_at` lets it wait until then; None is now.
+    `hold` creates it paused. `available_at` lets it wait until then; None is now. `callback_url` is
+    where its end is announced, `callback_of` the task whose end this one announces.
     """
 
     title: str
@@ -35,3 +36,5 @@ class NewTask:
     on_conflict: OnConflict = "reject"
     schedule_id: int | None = None
     traceparent: str | None = None
+    callback_url: str | None = None
+    callback_of: int | None = None

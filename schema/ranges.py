@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from schema.filters import NOTHING, Condition, TaskFilter, conditions
+from schema.filters import NO_CALLBACK, NOTHING, Condition, TaskFilter, conditions
 from schema.models.tasks import STATUS_INDEX, TAG_INDEX
+from schema.reserved import CALLBACK_QUEUE
 from schema.runtime.reading import fetch
 from schema.statements import STATUS_QUEUES
 from schema.states import Status
@@ -41,6 +42,8 @@ class Range(NamedTuple):
 
 
 ALL = Range("tasks FORCE INDEX (PRIMARY)", "TRUE", ())
+USUAL = ALL._replace(visible=f"{VISIBLE} AND {NO_CALLBACK}")
+"""All but the callbacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,12 @@ def choose(connection: Connection, wanted: TaskFilter) -> Ranges:
     said = conditions(wanted)
     if any(each.text == NOTHING for each in said):
         return Ranges(())
-    ranges, covered = _of_fields(wanted) or _of_places(connection, wanted) or ((ALL,), set())
-    left = [each for each in said if each.field not in covered]
+    everything = ALL if wanted.queues else USUAL
+    ranges, covered = (
+        _of_fields(wanted, everything) or _of_places(connection, wanted) or ((everything,), set())
+    )
+    # No range has callbacks in it by itself: they have no account, schedule, batch or tag.
+    left = [each for each in said if each.field not in {*covered, "callbacks"}]
     overlap = len(ranges) > 1 and ranges[0].task_id != ALL.task_id
     return Ranges(ranges, left, overlap)
 
@@ -69,10 +76,10 @@ def choose(connection: Connection, wanted: TaskFilter) -> Ranges:
 _Chosen = tuple[Sequence[Range], set[str]]
 
 
-def _of_fields(wanted: TaskFilter) -> _Chosen | None:
+def _of_fields(wanted: TaskFilter, everything: Range) -> _Chosen | None:
     """Return the ranges of a field whose index has nothing but it and the id."""
     if wanted.task_id is not None:
-        return [ALL._replace(where="tasks.id = %s", values=(wanted.task_id,))], {"id"}
+        return [everything._replace(where="tasks.id = %s", values=(wanted.task_id,))], {"id"}
     for name in ("schedule_id", "batch_id", "account_id"):
         if values := getattr(wanted, name):
             source = f"tasks FORCE INDEX (ix_tasks_{name}_id)"
@@ -94,8 +101,8 @@ def _of_places(connection: Connection, wanted: TaskFilter) -> _Chosen | None:
     """Return a range for each status and queue; None where these are too many or not asked for."""
     statuses = wanted.statuses()
     places: list[tuple[str, str]] | None
-    if wanted.queue:
-        places = list(product(statuses or Status, dict.fromkeys(wanted.queue)))
+    if wanted.queues:
+        places = list(product(statuses or Status, dict.fromkeys(wanted.queues)))
     elif statuses is not None:
         places = _filled(connection, statuses)
     else:
@@ -106,12 +113,16 @@ def _of_places(connection: Connection, wanted: TaskFilter) -> _Chosen | None:
 
 
 def _filled(connection: Connection, statuses: Sequence[str]) -> list[tuple[str, str]] | None:
-    """Return each of the statuses with the queues that have it; None where the queues are many."""
+    """Return each of the statuses with the queues that have it; None where the queues are many.
+
+    That of the callbacks is left out.
+    """
     names = fetch(connection, "SELECT name FROM queues LIMIT %s", (MOST_QUEUES + 1,))
     if len(names) > MOST_QUEUES:
         return None
     looks = " UNION ALL ".join([STATUS_QUEUES.format(status=each) for each in statuses])
-    return [(status, queue) for status, queue in fetch(connection, looks)]
+    found = fetch(connection, looks)
+    return [(status, queue) for status, queue in found if queue != CALLBACK_QUEUE]
 
 
 def _of_place(status: str, queue: str) -> Range:

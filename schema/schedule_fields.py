@@ -23,13 +23,15 @@ from schema.cron import CronError
 from schema.fields import (
     WHOLE,
     AccountId,
+    CallbackUrl,
     Description,
     Moment,
-    Name,
     Payload,
     PriorityName,
     RetryLimit,
     Tags,
+    TaskQueue,
+    TaskType,
     TimeoutSeconds,
     Title,
 )
@@ -169,14 +171,15 @@ class ScheduleCreation(BaseModel):
     name: Title | None = Field(None, description="Left out, it is the title")
     title: TaskTitle = "{name}"
     description: Description | None = None
-    task_type: Name = "default"
-    queue: Name = "default"
+    task_type: TaskType = "default"
+    queue: TaskQueue = "default"
     priority: PriorityName = Priority.MEDIUM
     payload: Payload = None
     tags: Tags = []
     timeout_seconds: TimeoutSeconds | None = None
     retry_limit: RetryLimit | None = None
     account_id: AccountId | None = None
+    callback_url: CallbackUrl | None = None
     interval: Interval | None = None
     cron: Cron | None = None
     timezone: TimeZone | None = None
@@ -219,14 +222,15 @@ class ScheduleChanges(TypedDict, total=False):
     name: Title
     title: TaskTitle
     description: Description | None
-    task_type: Name
-    queue: Name
+    task_type: TaskType
+    queue: TaskQueue
     priority: PriorityName
     payload: Payload
     tags: Tags
     timeout_seconds: TimeoutSeconds | None
     retry_limit: RetryLimit | None
     account_id: AccountId | None
+    callback_url: CallbackUrl | None
     interval: Interval
     cron: Cron
     timezone: TimeZone

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from schema import file_references, queues, tasks
+from schema import callbacks, file_references, queues, tasks
 from schema.attempts import (
     Failed,
     Failure,
@@ -17,7 +17,15 @@ from schema.attempts import (
     Settlement,
     Succeeded,
 )
-from schema.endings import CANCELLED, Backoff, Ending, attempt_row, ending_of, outcome_word
+from schema.endings import (
+    CANCELLED,
+    Backoff,
+    Ending,
+    attempt_row,
+    ending_of,
+    outcome_word,
+    silent,
+)
 from schema.file_references import MENTION
 from schema.inserting import insert_written
 from schema.new_task import NewTask
@@ -33,15 +41,17 @@ def settle(
 
     Must be the first thing in its transaction. As a rule each group of equal endings is one
     guarded UPDATE, and the row counts say that all were taken. When they fall short, or a task
-    was stopped or deleted meanwhile, it rolls back and does it again with the rows locked, so
-    that it is known which. What was recorded before is taken: after a COMMIT whose answer was
-    lost, settle again.
+    was stopped or deleted meanwhile, or got its callback_url, it rolls back and does it again
+    with the rows locked, so that it is known which. What was recorded before is taken: after a
+    COMMIT whose answer was lost, settle again.
     """
     if not settlements:
         return []
-    groups = _grouped((ending_of(item.outcome, backoff), item) for item in settlements)
+    groups = _grouped((_ending_as_claimed(item, backoff), item) for item in settlements)
     if all(_write(connection, ending, items) for ending, items in groups.items()):
-        _follow(connection, settlements)
+        _follow(
+            connection, settlements, [each.task_id for each in settlements if each.has_callback]
+        )
         return []
     connection.rollback()
     return _settle_locked(connection, settlements, backoff)
@@ -83,11 +93,15 @@ def settlement_of(row: Any, outcome: Outcome) -> Settlement:
 
 
 def _follow(
-    connection: Connection, taken: Sequence[Settlement], erased: Collection[int] = ()
+    connection: Connection,
+    taken: Sequence[Settlement],
+    announced: Sequence[int],
+    erased: Collection[int] = (),
 ) -> None:
     """Write what goes with the ends that were taken: attempts, tasks asked for, paused queues.
 
-    Also which files the results name, but of tasks that were erased.
+    Also which files the results name, but of tasks that were erased. `announced` are the tasks
+    that have a callback, if they ended.
     """
     insert_written(connection, INSERT_ATTEMPTS, [attempt_row(item) for item in taken])
     enqueued: list[NewTask] = []
@@ -104,6 +118,7 @@ def _follow(
                 pass
     file_references.link_results(connection, naming_files)
     tasks.create(connection, enqueued)
+    callbacks.announce(connection, announced)
 
 
 def lock_held(connection: Connection, task_ids: Iterable[int]) -> Sequence[Any]:
@@ -127,7 +142,8 @@ def end_locked(
     for ending, items in groups.items():
         if not _write(connection, ending, items):
             raise AssertionError("a locked row changed")
-    _follow(connection, [item for _, item in taken], erased)
+    announced = [row.id for row, _ in taken if row.has_callback and row.id not in erased]
+    _follow(connection, [item for _, item in taken], announced, erased)
 
 
 def _settle_locked(
@@ -163,6 +179,11 @@ def _recorded(connection: Connection, holds: Collection[Hold]) -> Sequence[Any]:
         return ()
     keys = ",".join(f"({task_id},{fence})" for task_id, fence in holds)
     return connection.exec_driver_sql(RECORDED.format(keys=keys)).all()
+
+
+def _ending_as_claimed(item: Settlement, backoff: Backoff) -> Ending:
+    ending = ending_of(item.outcome, backoff)
+    return ending if item.has_callback else silent(ending)
 
 
 def _ending_of_held(row: Any, item: Settlement, backoff: Backoff) -> Ending:

@@ -12,7 +12,8 @@ from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX, TAG_INDEX,
 from schema.states import Priority
 
 _CLAIM = f"""SELECT id, fence, title, task_type, account_id, timeout_seconds,
-    current_retry_count, available_at, traceparent, checkpoint, retry_limit, run_fence
+    current_retry_count, available_at, traceparent, checkpoint,
+    retry_limit, run_fence, callback_url IS NOT NULL
 FROM tasks FORCE INDEX ({CLAIM_INDEX})
 WHERE claimable = 1 AND queue = %s AND priority = %s AND """
 
@@ -63,7 +64,8 @@ LOCK_HELD = f"""SELECT id, fence, worker_id, timeout_seconds, current_retry_coun
     started_at, UTC_TIMESTAMP(6) AS now, lease_expires_at <= UTC_TIMESTAMP(6) AS is_over,
     stop_requested_at, stop_requested_at IS NOT NULL AS is_stopping,
     delete_requested_at IS NOT NULL AS is_deleted,
-    checkpoint_fence <=> fence AND lost_count < {MOST_TAKEOVERS} AS is_resumable
+    checkpoint_fence <=> fence AND lost_count < {MOST_TAKEOVERS} AS is_resumable,
+    callback_url IS NOT NULL AS has_callback
 FROM tasks FORCE INDEX (PRIMARY)
 WHERE id IN ({{ids}}) AND status = 'in_progress'
 ORDER BY id FOR UPDATE"""
@@ -118,7 +120,7 @@ WHERE status = 'in_progress' AND worker_id = %s"""
 """All leases that the database says a worker holds."""
 
 LOCK_FOR_VERB = """SELECT id, status, stage, queue, priority, current_retry_count, unique_key,
-    version, stop_requested_at IS NOT NULL AS is_stopping
+    version, stop_requested_at IS NOT NULL AS is_stopping, callback_url IS NOT NULL AS has_callback
 FROM tasks FORCE INDEX (PRIMARY)
 WHERE id IN ({ids}) AND delete_requested_at IS NULL
 ORDER BY id FOR UPDATE"""
@@ -146,7 +148,6 @@ _UNREAD = {
     "checkpoint_fence",
     "snooze_count",
     "lost_count",
-    "callback_of",
     "delete_requested_at",
 }
 

@@ -170,6 +170,20 @@ MOVES: Mapping[Verb, Move] = {
 }
 
 
+PEOPLE = (Verb.START, Verb.STOP, Verb.PAUSE, Verb.RESUME, Verb.REORDER)
+"""What people may do, in the order in which `allowed_actions` names it, before delete."""
+
+
+def allowed_actions(status: str, *, stopping: bool) -> list[str]:
+    """Return the verbs that a task's state allows; one that is being stopped allows delete."""
+    allowed = [
+        str(verb)
+        for verb in PEOPLE
+        if Status(status) in MOVES[verb].sources and MOVES[verb].by is Actor.OPERATOR
+    ]
+    return ["delete"] if stopping else [*allowed, "delete"]
+
+
 def state_of(status: str, stage: str | None) -> State:
     """Return the requirement documents' word for a task with this status and stage."""
     match Status(status):

@@ -5,13 +5,15 @@ from typing_extensions import TypedDict
 
 from schema.fields import (
     AccountId,
+    CallbackUrl,
     Description,
     Moment,
-    Name,
     Payload,
     PriorityName,
     RetryLimit,
     Tags,
+    TaskQueue,
+    TaskType,
     TimeoutSeconds,
     Title,
     UniqueKey,
@@ -38,8 +40,8 @@ class TaskCreation(BaseModel):
     retry_limit: RetryLimit | None = Field(
         None, description="Retries after the first attempt; null: the queue's default, else 3"
     )
-    task_type: Name = Field("default", description="Names the handler that runs it")
-    queue: Name = Field("default", description="Comes to be with its first task")
+    task_type: TaskType = Field("default", description="Names the handler that runs it")
+    queue: TaskQueue = Field("default", description="Comes to be with its first task")
     payload: Payload = None
     account_id: AccountId | None = None
     available_at: Moment | None = Field(None, description="Not to be started before; null: now")
@@ -50,6 +52,7 @@ class TaskCreation(BaseModel):
     on_conflict: OnConflict = Field(
         "reject", description="Where an unfinished task has the key: 409, or 200 with that task"
     )
+    callback_url: CallbackUrl | None = None
 
     def task(self) -> NewTask:
         """Return it as the schema takes it."""
@@ -69,3 +72,4 @@ class TaskChanges(TypedDict, total=False):
     retry_limit: RetryLimit
     payload: Payload
     account_id: AccountId | None
+    callback_url: CallbackUrl | None

@@ -33,6 +33,7 @@ EDITABLE = frozenset(
         "retry_limit",
         "payload",
         "account_id",
+        "callback_url",
     }
 )
 """Fields that a client may change later."""
@@ -52,6 +53,8 @@ _GIVEN = (
     "schedule_id",
     "traceparent",
     "available_at",
+    "callback_url",
+    "callback_of",
 )
 _INSERT = f"INSERT INTO tasks ({', '.join(_GIVEN)}, created_at, updated_at)"
 _VALUES = f"({'%s, ' * len(_GIVEN)}'{{now}}', '{{now}}')"
@@ -190,13 +193,16 @@ def edit(
 ) -> bool:
     """Change fields of EDITABLE; False when there is no such task, or none of these versions.
 
+    Callbacks stay as they are: what they say is signed.
     A change of timeout_seconds holds from the next claim on: a lease never grows. Raises
     FilesMissingError when a payload refers to a file that is not there.
     """
     columns = {name: changes[name] for name in changes.keys() - {"tags", "payload"}}
     if "due_date" in columns:
         columns["due_date"] = to_database(columns["due_date"])
-    change = _by_key(update(Task)).where(Task.id == task_id, Task.delete_requested_at.is_(None))
+    change = _by_key(update(Task)).where(
+        Task.id == task_id, Task.delete_requested_at.is_(None), Task.callback_of.is_(None)
+    )
     if versions is not None:
         change = change.where(Task.version.in_(versions))
     result = connection.execute(change.values(**columns, version=Task.version + 1))
@@ -242,6 +248,8 @@ def _row(task: NewTask, defaults: queues.QueueDefaults, now: datetime) -> tuple[
         task.schedule_id,
         task.traceparent,
         to_database(task.available_at) or now,
+        task.callback_url,
+        task.callback_of,
     )
 
 

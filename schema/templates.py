@@ -27,6 +27,7 @@ TEMPLATE = (
     "queue",
     "payload",
     "account_id",
+    "callback_url",
 )
 """Fields of a schedule that its tasks get as they are."""
 

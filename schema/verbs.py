@@ -12,15 +12,12 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from schema import tags, tasks, unique_keys
+from schema import callbacks, tags, tasks, unique_keys
 from schema.inserting import insert_rows
 from schema.runtime.changes import note
 from schema.runtime.errors import is_duplicate_key
 from schema.statements import FOREMOST, LOCK_FOR_VERB, VERB
-from schema.states import MOVES, WAITING, Actor, State, Status, Verb, state_of
-
-VERBS = (Verb.START, Verb.STOP, Verb.PAUSE, Verb.RESUME, Verb.REORDER)
-"""In the order in which `allowed_actions` names them, before delete."""
+from schema.states import MOVES, WAITING, State, Status, Verb, state_of
 
 
 class Answer(StrEnum):
@@ -70,16 +67,6 @@ class Order:
     versions: frozenset[int] | None = None
 
 
-def allowed_actions(status: str, *, stopping: bool) -> list[str]:
-    """Return the verbs that a task's state allows; one that is being stopped allows delete."""
-    allowed = [
-        str(verb)
-        for verb in VERBS
-        if Status(status) in MOVES[verb].sources and MOVES[verb].by is Actor.OPERATOR
-    ]
-    return ["delete"] if stopping else [*allowed, "delete"]
-
-
 def apply(connection: Connection, order: Order, task_ids: Sequence[int]) -> list[Result]:
     """Do what is ordered to tasks, and return an answer for each, in the order of `task_ids`.
 
@@ -93,6 +80,7 @@ def apply(connection: Connection, order: Order, task_ids: Sequence[int]) -> list
         results = _start(connection, results, {row.id: row.unique_key for row in rows.values()})
     taken = _taken(results)
     _write(connection, order, taken)
+    _announce(connection, order, [each for each in taken if rows[each.task_id].has_callback])
     _record(connection, order, taken)
     return results
 
@@ -229,6 +217,13 @@ def _write(connection: Connection, order: Order, taken: Sequence[Result]) -> Non
             _reorder(connection, order, taken)
         case _:
             raise ValueError(f"{order.verb} is not a verb of people")
+
+
+def _announce(connection: Connection, order: Order, taken: Sequence[Result]) -> None:
+    """Make the callbacks of those that have one, where they have ended; what runs ends later."""
+    if order.verb is Verb.STOP:
+        _, ended = _apart(taken)
+        callbacks.announce(connection, [each.task_id for each in ended])
 
 
 def _apart(taken: Sequence[Result]) -> tuple[list[Result], list[Result]]:

@@ -86,6 +86,7 @@ def settlement(task: Claimed, worker_id: str, outcome: Outcome, seconds: float) 
         started_at=task.started_at,
         ended_at=task.started_at + timedelta(seconds=seconds),
         outcome=outcome,
+        has_callback=task.has_callback,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from schema.runtime.logging import get_logger
-from worker import http_task  # noqa: F401  # registers a handler
+from worker import callback_task, http_task  # noqa: F401  # they register handlers
 from worker.context import Context
 from worker.handlers import handler
 

@@ -3,7 +3,6 @@
 import base64
 import codecs
 import re
-import secrets
 from email.message import Message
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from worker import outbound
 from worker.context import Context
 from worker.handlers import handler
 from worker.outbound import Answer
+from worker.outbound.tracing import traceparent
 from worker.signals import PermanentFailure, Retry, Snooze
 
 BODY_BYTES = 256 * 1024
@@ -30,7 +30,6 @@ _OURS = re.compile(
 )
 _SECRET = re.compile("auth|cookie|credential|key|passw|secret|signature|token")
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
 
 _CHARSETS = frozenset(
     codecs.lookup(name).name
@@ -139,18 +138,11 @@ def _sent(context: Context, payload: HttpRequest) -> dict[str, str]:
     """Return the headers: those of the payload go before ours."""
     ours = {
         "idempotency-key": context.idempotency_key,
-        "traceparent": _traceparent(context.traceparent),
+        "traceparent": traceparent(context.traceparent),
     }
     if payload.is_json:
         ours["content-type"] = "application/json"
     return ours | {name.lower(): value for name, value in payload.headers.items()}
-
-
-def _traceparent(given: str | None) -> str:
-    """Return the trace that the task came with, or a new one, with this request as its parent."""
-    found = _TRACEPARENT.fullmatch(given or "")
-    trace_id, flags = found.groups() if found else (secrets.token_hex(16), "00")
-    return f"00-{trace_id}-{secrets.token_hex(8)}-{flags}"
 
 
 def _failure(host: str, payload: HttpRequest, answer: Answer) -> Exception:

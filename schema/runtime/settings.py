@@ -2,6 +2,7 @@
 
 import re
 import socket
+from base64 import b64decode
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, NamedTuple
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     worker_tokens: str = Field(default="", repr=False)
     cors_origins: str = ""
     http_allow_hosts: str = ""
+    callback_secret: str = Field(default="", repr=False)
     rate_limit: str | None = Field(default=None, pattern="^[1-9][0-9]{0,8}(/[1-9][0-9]{0,4})?$")
     max_queue_depth: int | None = Field(default=None, ge=1)
     worker_concurrency: int = Field(default=10, ge=1, le=10_000)
@@ -109,6 +111,13 @@ class Settings(BaseSettings):
         Allowance.parse(value)
         return value
 
+    @field_validator("callback_secret")
+    @classmethod
+    def _secrets_are_keys(cls, value: str) -> str:
+        for secret in _parts(value):
+            _key_of(secret)
+        return value
+
     @model_validator(mode="after")
     def _no_token_has_two_roles(self) -> "Settings":
         given = [self.client_tokens, self.operator_tokens, self.worker_tokens]
@@ -157,6 +166,11 @@ class Settings(BaseSettings):
         return Allowance.parse(self.http_allow_hosts)
 
     @property
+    def callback_keys(self) -> tuple[bytes, ...]:
+        """What callbacks are signed with: each with all, so that receivers can change theirs."""
+        return tuple(map(_key_of, _parts(self.callback_secret)))
+
+    @property
     def rate(self) -> Rate | None:
         """How much one token may ask for from one address; None: no limit."""
         if self.rate_limit is None:
@@ -178,6 +192,16 @@ class Settings(BaseSettings):
 
 def _parts(listed: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in listed.split(",") if part.strip())
+
+
+def _key_of(secret: str) -> bytes:
+    try:
+        key = b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError("each one is whsec_ and 24 to 64 bytes in base64, separated by commas")
+    return key
 
 
 def host_name() -> str:

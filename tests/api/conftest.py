@@ -10,11 +10,15 @@ from api.main import build
 from schema.runtime.settings import Settings
 from tests.api.requests import local_client
 
+CALLBACK_SECRET = f"whsec_{'k' * 43}="
+
 
 @pytest.fixture(scope="session")
 def running_api(database_url: str) -> Iterator[TestClient]:
     """The application, started once for all tests."""
-    application = build(lambda: Settings(database_url=database_url))
+    application = build(
+        lambda: Settings(database_url=database_url, callback_secret=CALLBACK_SECRET)
+    )
     with local_client(application) as client:
         yield client
 

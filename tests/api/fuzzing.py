@@ -13,6 +13,7 @@ LEAKS = re.compile(r"Traceback|SELECT |INSERT |UPDATE |pymysql|asyncmy|sqlalchem
 
 RULES = (
     "beyond_the_end",
+    "callbacks_need_secret",
     "cron_invalid",
     "document",
     "filter_empty",
@@ -26,7 +27,13 @@ RULES = (
     "outcome_needs",
     "placeholder_unknown",
     "queue_word",
+    "reserved",
     "title_makes_no_task",
+    "url_credentials",
+    "url_host",
+    "url_invalid",
+    "url_private",
+    "url_scheme",
     "windows_invalid",
     "zone_unknown",
 )

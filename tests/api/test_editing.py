@@ -20,6 +20,7 @@ CHANGES: dict[str, Any] = {
     "retry_limit": 9,
     "payload": {"b": [2]},
     "account_id": "b",
+    "callback_url": "https://example.org/b",
 }
 
 

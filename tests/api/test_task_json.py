@@ -14,8 +14,8 @@ from tests.rows import change, claim, end, ended, fail, make
 FIELDS = """id title description status state stopping priority tags due_date timeout_seconds
 retry_limit current_retry_count created_at updated_at completed_at queue task_type account_id
 available_at worker_id fence lease_expires_at started_at finished_at stage progress last_error
-error_class crash_count unique_key schedule_id batch_id callback_url traceparent workflow_name
-node_count version allowed_actions payload result checkpoint"""
+error_class crash_count unique_key schedule_id batch_id callback_url callback_of traceparent
+workflow_name node_count version allowed_actions payload result checkpoint"""
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 

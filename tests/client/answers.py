@@ -43,6 +43,7 @@ def task(**fields: Any) -> dict[str, Any]:
         "schedule_id": None,
         "batch_id": None,
         "callback_url": None,
+        "callback_of": None,
         "traceparent": None,
         "workflow_name": None,
         "node_count": None,

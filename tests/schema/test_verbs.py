@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from schema import holding, listing, tasks, verbs
 from schema.filters import TaskFilter
 from schema.runtime.transactions import transaction
-from schema.states import MOVES, Priority, Status, Verb
-from schema.verbs import Answer, Order, Result, allowed_actions
+from schema.states import MOVES, Priority, Status, Verb, allowed_actions
+from schema.verbs import Answer, Order, Result
 from tests.rows import attempts, claim, fail, make, remove, row, rows, succeed
 
 PEOPLE = [Verb.START, Verb.STOP, Verb.PAUSE, Verb.RESUME, Verb.REORDER]

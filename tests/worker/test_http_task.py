@@ -268,9 +268,14 @@ def test_a_task_sends_its_key_over_all_attempts_and_a_new_one_when_started(
     replies = iter([Reply(500), Reply(200, b"1"), Reply(200, b"2")])
     receiver.answer = lambda _: next(replies)
     trace = f"00-{'a' * 32}-{'b' * 16}-01"
-    payload = {"url": receiver.url, "headers": {"Authorization": f"Bearer {SECRET}"}}
+    payload = {
+        "url": f"{receiver.url}?token={SECRET}",
+        "headers": {"Authorization": f"Bearer {SECRET}"},
+    }
     (task_id,) = make(engine, task_type="http", payload=payload, traceparent=trace)
-    worker = start("worker", RETRY_BACKOFF_SECONDS="0", HTTP_ALLOW_HOSTS=receiver.host)
+    worker = start(
+        "worker", RETRY_BACKOFF_SECONDS="0", HTTP_ALLOW_HOSTS=receiver.host, LOG_LEVEL="debug"
+    )
 
     wait_for(lambda: row(engine, task_id)["status"] == "done")
     change(

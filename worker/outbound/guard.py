@@ -54,13 +54,13 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             async with asyncio.timeout(timeout):
                 addresses = await self._look_up(host, port)
         except TimeoutError:
-            raise httpcore2.ConnectTimeout(f"{host} was not looked up in time") from None
+            raise httpcore2.ConnectTimeout("its name was not looked up in time") from None
         except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError(f"{host} has no address: {error}") from None
+            raise httpcore2.ConnectError(f"it has no address: {error}") from None
         if any(self._allowance.refuses(host, port, address) for address in addresses):
             raise Refused(f"{host} has an address that is not public; see HTTP_ALLOW_HOSTS")
         share = None if timeout is None else timeout / max(len(addresses), 1)
-        failure: Exception = httpcore2.ConnectError(f"{host} has no address")
+        failure: Exception = httpcore2.ConnectError("it has no address")
         for address in addresses:
             try:
                 return await self._inner.connect_tcp(
