@@ -5,6 +5,7 @@ from collections.abc import Callable
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 
+from reaper import files
 from reaper.answers import PRUNE_SECONDS, prune_answers
 from reaper.batches import carry_on
 from reaper.burial import Burial
@@ -14,6 +15,7 @@ from reaper.resuming import resume
 from reaper.stops import Stops
 from reaper.sweep import sweep
 from schema.endings import Backoff
+from schema.runtime.files import open_store
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
 from schema.runtime.settings import Settings
@@ -44,6 +46,10 @@ class Reaper:
         self._every(min(seconds, FIRING_SECONDS), "firing schedules", lambda: fire(engine))
         self._every(seconds, "counting tasks", Counting(engine))
         self._every(PRUNE_SECONDS, "pruning answers", lambda: prune_answers(engine))
+        store, days = open_store(settings), settings.files_unused_days
+        self._every(
+            files.PRUNE_SECONDS, "pruning files", lambda: files.prune_files(engine, store, days)
+        )
 
     def run(self) -> None:
         """Run the chores until asked to stop; one under way is let finish."""

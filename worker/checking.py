@@ -11,6 +11,7 @@ from schema import grants, server
 from schema.queue_choice import QueueChoice, QueueChoiceError
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.errors import DENIED, error_code
+from schema.runtime.files import FileStore, StoreError
 from schema.runtime.settings import Settings, SettingsError
 from worker import handlers
 from worker.handlers import Handler, HandlerError
@@ -51,6 +52,7 @@ def findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
     yield Finding("settings", f"{settings.worker_concurrency} slots")
     yield from _queues(settings)
     yield from _handlers(settings)
+    yield _files(settings)
     engine = create_thread_engine(settings.database)
     yield from _database(engine, settings)
     engine.dispose()
@@ -77,6 +79,19 @@ def _handlers(settings: Settings) -> Iterator[Finding]:
         model = f", payload {handler.model.__qualname__}" if handler.model else ""
         name = handlers.name_of(handler.function)
         yield Finding("handler", f"{task_type}: {handler.kind}, {name}{model}")
+
+
+def _files(settings: Settings) -> Finding:
+    try:
+        store = FileStore(settings.files_url)
+        with store.draft() as draft:
+            draft.write(b"a worker looks whether it can write here")
+            draft.finish()
+    except (SettingsError, StoreError) as error:
+        return _fault("files", error)
+    is_seen = store.is_shared or settings.files_shared
+    unseen = "" if is_seen else ", which other machines do not see"
+    return Finding("files", f"{store}{unseen}", OK if is_seen else DOUBT)
 
 
 def _database(engine: Engine, settings: Settings) -> Iterator[Finding]:

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(default=10, ge=1, le=10_000)
     worker_queues: str = "*"
     worker_handlers: str = ""
+    commands_file: str | None = None
     priority_aging_seconds: Seconds | None = None
     worker_grace_seconds: Seconds = 25
     worker_dead_seconds: float = Field(default=10, ge=3)

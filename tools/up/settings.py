@@ -23,6 +23,7 @@ def read_environment(directory: Path) -> dict[str, str]:
         key: value for key, value in dotenv_values(directory / ".env").items() if value is not None
     }
     environment = {**values, **os.environ, "PYTHONUNBUFFERED": "1"}
+    environment.setdefault("FILES_SHARED", "1")  # all processes are on this machine
     environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", os.defpath)])
     if sys.stdout.isatty():
         environment.setdefault("LOG_FORMAT", "text")
