@@ -13,7 +13,7 @@ from schema.runtime.engine import create_thread_engine
 from schema.runtime.garbage import collect_less_often
 from schema.runtime.settings import SettingsError, settings
 from schema.runtime.stopping import Stopping
-from worker import checking, filing, handlers, reloading
+from worker import checking, command_file, filing, handlers, reloading
 from worker.draining import end_what_hangs
 from worker.executors.children import clean_up
 from worker.finishing import Part
@@ -66,6 +66,7 @@ def _work(mode: Mode) -> int:
     configured = settings()
     logging.configure(configured)
     end_what_hangs(stopping, configured.worker_grace_seconds)
+    command_file.commands()  # what is wrong with it is told now
     registry = handlers.load(configured.handler_modules)
     for module in handlers.without_handlers(configured.handler_modules):
         log.warning("a module of WORKER_HANDLERS registers no handler", module=module)

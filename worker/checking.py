@@ -13,7 +13,7 @@ from schema.runtime.engine import create_thread_engine
 from schema.runtime.errors import DENIED, error_code
 from schema.runtime.files import FileStore, StoreError
 from schema.runtime.settings import Settings, SettingsError
-from worker import handlers
+from worker import command_file, handlers
 from worker.handlers import Handler, HandlerError
 
 OK, DOUBT, FAULT = "ok", "doubt", "fault"
@@ -52,6 +52,7 @@ def findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
     yield Finding("settings", f"{settings.worker_concurrency} slots")
     yield from _queues(settings)
     yield from _handlers(settings)
+    yield from _commands()
     yield _files(settings)
     engine = create_thread_engine(settings.database)
     yield from _database(engine, settings)
@@ -79,6 +80,16 @@ def _handlers(settings: Settings) -> Iterator[Finding]:
         model = f", payload {handler.model.__qualname__}" if handler.model else ""
         name = handlers.name_of(handler.function)
         yield Finding("handler", f"{task_type}: {handler.kind}, {name}{model}")
+
+
+def _commands() -> Iterator[Finding]:
+    try:
+        allowed = command_file.commands()
+    except SettingsError as error:
+        yield _fault("commands", error)
+        return
+    if allowed is not None:
+        yield Finding("commands", ", ".join(sorted(allowed)) or "none")
 
 
 def _files(settings: Settings) -> Finding:

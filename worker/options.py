@@ -35,7 +35,8 @@ class Mode(Enum):
 HELP = {
     Mode.CHECK: (
         "look at the settings, the handlers, the store of files and the database, what the user"
-        " may do there included; print a line for each finding, and exit: 0 when a worker can work, else 1"
+        " may do there included; print a line for each finding, and exit: 0 when a worker can"
+        " work, else 1"
     ),
     Mode.ONCE: (
         "run what is due now, and exit 0: once no task waits that was due at the start and what"
