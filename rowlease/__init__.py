@@ -27,6 +27,7 @@ from rowlease.errors import (
     UnexpectedAnswer,
     WaitTimeout,
 )
+from rowlease.files import StoredFile
 from rowlease.queues import NewQueue, Queue, QueueChanges
 from rowlease.schedules import (
     NewSchedule,
@@ -84,6 +85,7 @@ __all__ = [
     "ScheduleChanges",
     "ScheduleSummary",
     "SettingsError",
+    "StoredFile",
     "Tag",
     "Task",
     "TaskChanges",

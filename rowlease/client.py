@@ -10,6 +10,7 @@ from rowlease.batches import Batches
 from rowlease.connection import Connection
 from rowlease.dispatcher import Dispatcher
 from rowlease.errors import SettingsError
+from rowlease.files import Files
 from rowlease.operations import M
 from rowlease.queues import Queues
 from rowlease.schedules import Schedules
@@ -34,6 +35,7 @@ class Resources(Generic[M]):
         self.workers = Workers(connection)
         self.tags = Tags(connection)
         self.batches = Batches(connection)
+        self.files = Files(connection)
 
 
 class Client(Resources[Sync]):

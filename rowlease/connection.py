@@ -3,7 +3,7 @@
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import httpx2
 
@@ -18,6 +18,9 @@ M = TypeVar("M", bound=Transport)
 R = TypeVar("R", bound=Record)
 
 NOTHING: Mapping[str, Any] = {}
+
+FileToSend = tuple[str, BinaryIO, str | None]
+"""The name of a file, its bytes, and its type; None: as the name says."""
 
 
 class Connection(Generic[M]):
@@ -40,6 +43,12 @@ class Connection(Generic[M]):
     async def post(self, kind: type[R], path: str, body: Mapping[str, Any] | None = None) -> R:
         """Return the record that a POST answers with."""
         return answers.record(kind, await self.send("POST", path, body))
+
+    async def upload(self, kind: type[R], path: str, file: FileToSend) -> R:
+        """Return the record of a file that was sent; sent again it is the same one."""
+        build = self.transport.http.build_request
+        request = build("POST", path, files={"file": file}, timeout=self._timeout)
+        return answers.record(kind, await self._sent(request))
 
     async def patch(self, kind: type[R], path: str, changes: Mapping[str, Any]) -> R:
         """Return the record as it is after the changes."""

@@ -70,7 +70,8 @@ def _handler() -> type[BaseHTTPRequestHandler]:
             length = int(self.headers.get("content-length", 0))
             sent = self.rfile.read(length)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            body = json.loads(sent) if sent else None
+            is_form = headers.get("content-type", "").startswith("multipart/")
+            body = sent if is_form else json.loads(sent) if sent else None
             script.seen.append(Seen(self.command, self.path, headers, body))
             answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
             if not answer.cut:

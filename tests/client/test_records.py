@@ -14,6 +14,7 @@ from api import (
     batches,
     dispatcher,
     documentation,
+    files,
     history,
     queues,
     schedule_json,
@@ -27,6 +28,7 @@ from api import (
 from rowlease import task_fields, task_records
 from rowlease.batches import Batch, BatchReport, FailedMove, PartialCreation, RefusedTask
 from rowlease.dispatcher import DispatcherStatus, RunningTask
+from rowlease.files import StoredFile
 from rowlease.queues import NewQueue, Queue, QueueChanges, QueueListing
 from rowlease.reading import Record, read
 from rowlease.schedules import (
@@ -66,6 +68,7 @@ ANSWERED: list[tuple[type[Record], type[BaseModel]]] = [
     (Schedule, schedule_json.ScheduleDetail),
     (ReorderedSchedule, schedule_json.ReorderedSchedule),
     (Tag, tags.TagSummary),
+    (StoredFile, files.StoredFile),
     (DispatcherStatus, dispatcher.DispatcherStatus),
     (RunningTask, dispatcher.RunningTask),
     (BatchReport, batches.BatchReport),

@@ -1,6 +1,7 @@
 """The handler "command": what may be run, how, and that nothing is left of it."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from schema.runtime.settings import SettingsError
+from tests.conftest import ROOT
 from tests.processes import Start
 from tests.rows import attempts, make, row
 from tests.waiting import wait_for
@@ -387,6 +389,19 @@ def test_a_worker_with_a_bad_file_does_not_start(
         told = worker.errors.read_text()
         assert told.startswith("worker: COMMANDS_FILE: ")
         assert told.count("\n") == 1
+
+
+def test_the_file_of_the_manual_can_be_read(write: Callable[[str], Path], tmp_path: Path) -> None:
+    manual = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    _, text, _ = re.split("^```(?:toml)?$", manual, maxsplit=2, flags=re.MULTILINE)
+    known = text.replace('"convert"', '"echo"').replace("/srv/pictures", str(tmp_path))
+
+    thumbnail = read(write(known))["thumbnail"]
+
+    given = {"source": "logo.png", "target": "logo.webp", "width": 200}
+    assert thumbnail.arguments(given)[1:] == ["--", "logo.png", "-resize", "200x", "logo.webp"]
+    with pytest.raises(ParameterError, match="source does not match"):
+        thumbnail.arguments(given | {"source": "../logo.png"})
 
 
 def test_parameters_are_checked_without_running_anything() -> None:

@@ -28,8 +28,6 @@ from worker.testing import (
     perform,
 )
 
-DOCUMENT = ROOT / "docs" / "handlers.md"
-
 KINDS = ["async", "def", "thread"]
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -267,19 +265,28 @@ def test_neither_a_database_nor_settings_are_needed() -> None:
     assert (ran.stdout, ran.stderr) == ("{'slept_seconds': 0.0}\n", "")
 
 
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+def run_manual(name: str) -> int:
+    """Run the Python blocks of a manual and the tests in them; return how many tests there are."""
+    document = ROOT / "docs" / name
+    namespace: dict[str, Any] = {"__name__": "images"}
+    for block in re.findall(
+        r"^```python\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL
+    ):
+        exec(compile(block, str(document), "exec"), namespace)
+    tests = [each for name, each in namespace.items() if name.startswith("test_")]
+    for test in tests:
+        test()
+    return len(tests)
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_manual_of_files_runs() -> None:
+    assert run_manual("files.md") == 2
 
 
 @pytest.mark.usefixtures("registry")
 def test_the_blocks_of_the_manual_run_and_their_tests_pass() -> None:
-    namespace: dict[str, Any] = {"__name__": "images"}
-    for block in BLOCKS:
-        exec(compile(block, str(DOCUMENT), "exec"), namespace)
-
-    tests = [each for name, each in namespace.items() if name.startswith("test_")]
-    assert len(tests) >= 6
-    for test in tests:
-        test()
+    assert run_manual("handlers.md") >= 6
     assert perform("report").result == "computed in a child process"
     assert perform("legacy").result == "waited in a thread"
     assert perform("nightly").failure.message == "the disk is full"
