@@ -5,9 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-import worker.command  # noqa: F401  # registers its handler
 from schema.runtime.logging import get_logger
-from worker import callback_task, http_task  # noqa: F401  # they register handlers
+from worker import callback_task, command, http_task  # noqa: F401  # they register handlers
 from worker.context import Context
 from worker.handlers import handler
 
