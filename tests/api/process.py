@@ -33,6 +33,11 @@ class ApiProcess:
         self.client = httpx2.Client(base_url=f"http://{LOOPBACK}:{port}", timeout=10)
         self.stdout = self.stderr = ""
 
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
     def wait_until_up(self, path: str = "/livez") -> None:
         """Wait until it answers 200."""
         deadline = time.monotonic() + 20

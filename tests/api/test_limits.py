@@ -1,11 +1,13 @@
 """How much may be asked for: full queues, slow clients; and what browsers are told."""
 
 import asyncio
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from api import bodies, connections
 from api.connections import Connection
 from api.main import build
 from schema.runtime.settings import Settings
+from tests.api.process import api_process
 from tests.api.requests import create, local_client, problem
 from tests.rows import make, rows
 from tests.waiting import wait_for
@@ -242,3 +245,37 @@ def test_a_client_that_reads_gets_all(monkeypatch: pytest.MonkeyPatch) -> None:
     with served() as server, connected(server) as connection:
         for megabytes in (0, 20, 0, 50):
             answered(connection, megabytes)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_body_without_end_is_left_and_costs_no_memory(database_url: str) -> None:
+    chunk = b"10000\r\n%s\r\n" % (b"x" * 65_536)
+    with api_process(database_url) as api:
+        api.wait_until_up("/readyz")
+        address = (LOOPBACK, api.client.base_url.port or 0)
+        before = resident(api.pid)
+        for _ in range(5):
+            with socket.create_connection(address, 10) as endless:
+                endless.sendall(
+                    b"POST /tasks HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+                    b"content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+                )
+                with pytest.raises(ConnectionError):
+                    send_often(endless, chunk)
+
+        assert resident(api.pid) - before < 30 * 1_048_576
+        assert api.client.get("/readyz").status_code == 200
+
+
+def send_often(connection: socket.socket, chunk: bytes) -> None:
+    """Send it 10,000 times."""
+    for _ in range(10_000):
+        connection.sendall(chunk)
+
+
+def resident(pid: int) -> int:
+    """Return the bytes of memory that a process has."""
+    pages = Path(f"/proc/{pid}/statm")
+    if not pages.exists():
+        pytest.skip("only Linux tells what a process uses")
+    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
