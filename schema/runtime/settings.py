@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schema.destinations import Allowance
 from schema.runtime.addresses import DatabaseAddress
+from schema.runtime.runninghub import keys
+from schema.runtime.runninghub.keys import HubKey
 from schema.states import Actor
 from schema.zones import zone_of
 
@@ -69,6 +71,10 @@ class Settings(BaseSettings):
     files_shared: bool = False
     files_max_mb: int = Field(default=30, ge=1, le=10_000)
     files_unused_days: float = Field(default=7, gt=0, le=3_650)
+    runninghub_keys: str = Field(default="", repr=False)
+    max_concurrent_tasks: int = Field(default=1, ge=1, le=1_000)
+    task_timeout_minutes: int = Field(default=30, ge=1, le=10_000)
+    status_check_interval: Seconds = 10
     timezone: str = "UTC"
     log_format: str = Field(default="auto", pattern="^(auto|json|text)$")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
@@ -90,6 +96,12 @@ class Settings(BaseSettings):
     @classmethod
     def _timezone_is_known(cls, value: str) -> str:
         zone_of(value)
+        return value
+
+    @field_validator("runninghub_keys")
+    @classmethod
+    def _runninghub_keys_are_understood(cls, value: str) -> str:
+        keys.parse(value)
         return value
 
     @field_validator("client_tokens", "operator_tokens", "worker_tokens")
@@ -155,6 +167,11 @@ class Settings(BaseSettings):
             Actor.WORKER: self.worker_tokens,
         }
         return {token: role for role, tokens in given.items() for token in _parts(tokens)}
+
+    @property
+    def hub_keys(self) -> tuple[HubKey, ...]:
+        """Accounts of RunningHub, the one of the plain queue first."""
+        return keys.parse(self.runninghub_keys)
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import httpx2
 import uvicorn
 
 from tests.waiting import wait_for
@@ -14,7 +15,7 @@ from tools.runninghub_double.app import build
 from tools.runninghub_double.clock import Clock
 from tools.runninghub_double.double import Account, Double
 from tools.runninghub_double.faults import Fault
-from tools.runninghub_double.runs import Run
+from tools.runninghub_double.runs import End, Run
 from tools.servers.ports import LOOPBACK, free_port
 
 KEY = "k-0123456789abcdef"
@@ -34,6 +35,7 @@ class Hub:
     port: int = field(default_factory=free_port)
     _server: uvicorn.Server | None = None
     _thread: threading.Thread | None = None
+    _app: Any = None
 
     @property
     def url(self) -> str:
@@ -51,7 +53,11 @@ class Hub:
         return [str(run.status(now)) for run in self.runs]
 
     def start(self) -> None:
-        config = uvicorn.Config(build(self.double), LOOPBACK, self.port, log_config=None)
+        """Listen, if it does not."""
+        if self._server is not None:
+            return
+        self._app = build(self.double)
+        config = uvicorn.Config(self._app, LOOPBACK, self.port, log_config=None)
         self._server = server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, daemon=True)
         self._thread.start()
@@ -64,12 +70,23 @@ class Hub:
             self._thread.join(10)
             self._server = None
 
+    def forget(self) -> None:
+        """Be as a new one."""
+        self.start()
+        self.free()
+        self.double = self._app.state.double = fresh()
+
+    def free(self) -> None:
+        """Let nothing go wrong any more, and what is held back go on."""
+        httpx2.delete(f"{self.url}/double/faults")
+
     def step(self, seconds: float) -> None:
         """Move its clock on."""
         self.double.clock.advance(seconds)
 
     def script(self, **how: Any) -> None:
         """Say how runs go from now on."""
+        how |= {"end": End(how["end"])} if "end" in how else {}
         self.double.script = replace(self.double.script, **how)
 
     def wrong(self, call: str, how: Any, value: int = 0, **more: Any) -> None:
