@@ -15,7 +15,7 @@ from api.bodies import WIDE_BODY_BYTES
 from api.callbacks import CallbackRules, rules_of
 from api.database import DatabaseDependency
 from api.documentation import RefusedTask, operation_id, problems
-from api.faults import Fault, from_pydantic
+from api.faults import Fault, of_task
 from api.file_problems import fault_of_missing
 from api.languages import Language, requested
 from api.problems import Invalid, Problem, document
@@ -130,9 +130,7 @@ def _check(item: Any, rules: CallbackRules) -> TaskCreation | Invalid:
     try:
         creation = TaskCreation.model_validate(item)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        faults = [{**each, "loc": ("body", *each["loc"])} for each in details]
-        return Invalid([from_pydantic(fault, of_task=True) for fault in faults])
+        return Invalid(of_task(error))
     refused = rules.fault(creation.callback_url)
     return creation if refused is None else Invalid([refused])
 

@@ -339,6 +339,10 @@ FAULTS: Mapping[str, Sentence] = {
         "callbacks are signed: set CALLBACK_SECRET for API and workers; docs/callbacks.md says how",
         "回调须签名：请为 API 和工作进程设置 CALLBACK_SECRET，参见 docs/callbacks.md",
     ),
+    "workflow_queue": (
+        "a workflow runs in the queue runninghub, or in runninghub:ALIAS of one key",
+        "工作流任务须在队列 runninghub 中，或某个密钥的队列 runninghub:别名 中",
+    ),
     "given_twice": ("it can be given once only", "只能提供一次"),
     "not_valid": ("it is not valid", "内容无效"),
 }

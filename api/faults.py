@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from api.task_json import TaskDetail
 from schema.task_fields import TaskCreation
 
@@ -33,6 +35,13 @@ class Fault:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+def of_task(error: ValidationError) -> list[Fault]:
+    """Return what is wrong with a task in a body."""
+    details = error.errors(include_url=False)
+    bodied = [{**each, "loc": ("body", *each["loc"])} for each in details]
+    return [from_pydantic(each, of_task=True) for each in bodied]
+
+
 def from_pydantic(error: Mapping[str, Any], *, of_task: bool = False) -> Fault:
     """Return the fault that an error of pydantic stands for.
 
@@ -41,7 +50,7 @@ def from_pydantic(error: Mapping[str, Any], *, of_task: bool = False) -> Fault:
     place, *path = error["loc"]
     code = SAME_AS.get(error["type"], error["type"])
     if code == "extra_forbidden" and place == "body":
-        code = _why_forbidden(path[-1], of_task=of_task and path[0] != "filter")
+        code = _why_forbidden(path[-1], of_task=of_task and not {"filter", "payload"} & {*path})
     return Fault(_pointer(path), code, error.get("ctx") or {})
 
 

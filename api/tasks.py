@@ -4,6 +4,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Body, Path
+from pydantic import ValidationError
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,8 +16,9 @@ from api.conditional import IfMatch, stale, versions_of
 from api.creating import Creations, Wanted
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
+from api.faults import of_task
 from api.paths import prefix
-from api.problems import Problem, instance
+from api.problems import Invalid, Problem, instance
 from api.refusals import found, no_task
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import PARAMETERS, TaskQuery, TaskQueryDependency
@@ -111,7 +113,10 @@ async def edit_task(
     require_callable(request, changes.get("callback_url"))
 
     def work(connection: Connection) -> TaskRow:
-        is_edited = changes and tasks.edit(connection, task_id, _columns(changes), versions)
+        try:
+            is_edited = changes and tasks.edit(connection, task_id, _columns(changes), versions)
+        except ValidationError as error:  # only its row tells that it is a workflow
+            raise Invalid(of_task(error)) from None
         task = found(connection, task_id)
         if changes and task["callback_of"] is not None:
             raise Problem(409, "callback_is_fixed", values={"task_id": task_id})

@@ -44,7 +44,7 @@ WORKER: Needs = {
     TaskFile: (*_ADD, Privilege.DELETE),
     Queue: _KEEP,
     Worker: _KEEP,
-    Setting: (*_READ, Privilege.UPDATE),  # to lock a row
+    Setting: _KEEP,  # to lock a row, and to remember the limits of RunningHub's queues
 }
 """What a worker does, beside reading `alembic_version`: it creates tasks that handlers ask for,
 keeps their files, and takes away tasks that were deleted while they ran."""

@@ -28,9 +28,6 @@ from schema.runtime.reading import fetch
 from schema.statements import QUEUE_DEFAULTS
 from schema.states import Status
 
-TIMEOUT_SECONDS = 300
-RETRY_LIMIT = 3
-
 _QUEUES = Queue.__table__
 _LOCK = select(_QUEUES.c.name).where(_QUEUES.c.name == bindparam("name")).with_for_update()
 _HOLDS = select(
@@ -70,10 +67,10 @@ class NotEmptyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class QueueDefaults:
-    """What a task gets where its creator did not say."""
+    """What a task gets where its creator did not say; None: what its type has, else the usual."""
 
-    timeout_seconds: int = TIMEOUT_SECONDS
-    retry_limit: int = RETRY_LIMIT
+    timeout_seconds: int | None = None
+    retry_limit: int | None = None
 
 
 Prepared = tuple[datetime, Mapping[str, QueueDefaults]]
@@ -85,10 +82,7 @@ def ensure(connection: Connection, names: Collection[str]) -> Prepared:
     marks = ",".join(["%s"] * len(names))
     rows = fetch(connection, QUEUE_DEFAULTS.format(names=marks), tuple(sorted(names)))
     defaults = {
-        name: QueueDefaults(
-            TIMEOUT_SECONDS if timeout is None else timeout,
-            RETRY_LIMIT if retries is None else retries,
-        )
+        name: QueueDefaults(timeout, retries)
         for _, name, timeout, retries in rows
         if name is not None
     }

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from schema import cron, windows
+from schema import cron, windows, workflows
 from schema.cron import CronError
 from schema.fields import (
     WHOLE,
@@ -199,6 +199,7 @@ class ScheduleCreation(BaseModel):
             raise PydanticCustomError("name_or_title", "neither name nor title")
         if self.interval is not None and self.cron is not None:
             raise PydanticCustomError("one_timing", "both interval and cron")
+        workflows.fit(self)
         return self
 
     def columns(self, timezone: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What clients send about a task: to create it, to change it."""
 
-from pydantic import BaseModel, ConfigDict, Field, with_config
+from pydantic import BaseModel, ConfigDict, Field, model_validator, with_config
 from typing_extensions import TypedDict
 
+from schema import workflows
 from schema.fields import (
     AccountId,
     CallbackUrl,
@@ -41,7 +42,9 @@ class TaskCreation(BaseModel):
         None, description="Retries after the first attempt; null: the queue's default, else 3"
     )
     task_type: TaskType = Field("default", description="Names the handler that runs it")
-    queue: TaskQueue = Field("default", description="Comes to be with its first task")
+    queue: TaskQueue = Field(
+        "default", description="Comes to be with its first task; left out, workflows have their own"
+    )
     payload: Payload = None
     account_id: AccountId | None = None
     available_at: Moment | None = Field(None, description="Not to be started before; null: now")
@@ -53,6 +56,11 @@ class TaskCreation(BaseModel):
         "reject", description="Where an unfinished task has the key: 409, or 200 with that task"
     )
     callback_url: CallbackUrl | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> "TaskCreation":
+        workflows.fit(self)
+        return self
 
     def task(self) -> NewTask:
         """Return it as the schema takes it."""

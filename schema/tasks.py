@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Update, delete, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from schema import file_references, queues, tags, unique_keys
+from schema import file_references, queues, tags, unique_keys, workflows
 from schema.documents import PAYLOAD_BYTES, encode
 from schema.file_references import references, references_in
 from schema.inserting import Row, auto_increment_step, insert_rows
@@ -52,12 +52,19 @@ _GIVEN = (
     "unique_key",
     "schedule_id",
     "traceparent",
+    "workflow_name",
+    "node_count",
     "available_at",
     "callback_url",
     "callback_of",
 )
 _INSERT = f"INSERT INTO tasks ({', '.join(_GIVEN)}, created_at, updated_at)"
 _VALUES = f"({'%s, ' * len(_GIVEN)}'{{now}}', '{{now}}')"
+
+_KIND = select(Task.task_type, Task.queue).where(Task.id == bindparam("id"))
+
+TIMEOUT_SECONDS = 300
+RETRY_LIMIT = 3
 
 _NEW: dict[str, Any] = {
     **dict.fromkeys(TASK_FIELDS),
@@ -195,7 +202,8 @@ def edit(
 
     Callbacks stay as they are: what they say is signed.
     A change of timeout_seconds holds from the next claim on: a lease never grows. Raises
-    FilesMissingError when a payload refers to a file that is not there.
+    FilesMissingError when a payload refers to a file that is not there, pydantic's
+    ValidationError when it is none of a workflow and the task is one.
     """
     columns = {name: changes[name] for name in changes.keys() - {"tags", "payload"}}
     if "due_date" in columns:
@@ -212,6 +220,7 @@ def edit(
         tags.detach(connection, [task_id])
         tags.attach(connection, {task_id: changes["tags"]})
     if "payload" in changes:
+        _show_workflow(connection, task_id, changes["payload"])
         _replace_payload(connection, task_id, changes["payload"])
     note(connection, [task_id])
     return True
@@ -233,24 +242,40 @@ def _payload(value: Any) -> str:
 
 
 def _row(task: NewTask, defaults: queues.QueueDefaults, now: datetime) -> tuple[Any, ...]:
+    is_workflow = task.task_type == workflows.TASK_TYPE
     return (
         task.title,
         task.description,
         str(Status.PAUSED if task.hold else Status.TO_DO),
         str(task.priority),
         to_database(task.due_date),
-        defaults.timeout_seconds if task.timeout_seconds is None else task.timeout_seconds,
-        defaults.retry_limit if task.retry_limit is None else task.retry_limit,
+        _first(
+            task.timeout_seconds,
+            defaults.timeout_seconds,
+            workflows.TIMEOUT_SECONDS if is_workflow else TIMEOUT_SECONDS,
+        ),
+        _first(
+            task.retry_limit,
+            defaults.retry_limit,
+            workflows.RETRY_LIMIT if is_workflow else RETRY_LIMIT,
+        ),
         task.task_type,
         task.queue,
         task.account_id,
         task.unique_key,
         task.schedule_id,
         task.traceparent,
+        *workflows.shown(task.task_type, task.payload),
         to_database(task.available_at) or now,
         task.callback_url,
         task.callback_of,
     )
+
+
+def _first(asked: int | None, of_queue: int | None, usual: int) -> int:
+    if asked is not None:
+        return asked
+    return usual if of_queue is None else of_queue
 
 
 def _attach(connection: Connection, given: Mapping[int, tuple[str | None, Sequence[str]]]) -> None:
@@ -258,6 +283,17 @@ def _attach(connection: Connection, given: Mapping[int, tuple[str | None, Sequen
     payloads = [(task_id, text) for task_id, (text, _) in given.items() if text]
     insert_rows(connection, "INSERT INTO task_payloads (task_id, payload)", "(%s, %s)", payloads)
     tags.attach(connection, {task_id: names for task_id, (_, names) in given.items()})
+
+
+def _show_workflow(connection: Connection, task_id: int, payload: Any) -> None:
+    """Let the row of a workflow tell what its new payload says, if that can be run."""
+    task = connection.execute(_KIND, {"id": task_id}).one()
+    if task.task_type != workflows.TASK_TYPE:
+        return
+    workflows.check(task.queue, payload)
+    name, count = workflows.shown(task.task_type, payload)
+    change = _by_key(update(Task)).where(Task.id == task_id)
+    connection.execute(change.values(workflow_name=name, node_count=count))
 
 
 def _replace_payload(connection: Connection, task_id: int, payload: Any) -> None:

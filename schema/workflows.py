@@ -1,7 +1,7 @@
 """Workflows of RunningHub as tasks: what their payload holds, and what their rows show of it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -72,6 +72,30 @@ class _Workflow(BaseModel):
 
     queue: Annotated[str, AfterValidator(_queue)]
     payload: WorkflowPayload
+
+
+class Asked(Protocol):
+    """What is asked for: a task, or a schedule that makes some."""
+
+    task_type: str
+    queue: str
+    payload: Any
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The fields that were given."""
+
+
+def fit(asked: Asked) -> None:
+    """Check what is asked for if it is a workflow, and give it the queue where none was given.
+
+    Raises pydantic's ValidationError, which tells the fields.
+    """
+    if asked.task_type != TASK_TYPE:
+        return
+    if "queue" not in asked.model_fields_set:
+        asked.queue = QUEUE
+    check(asked.queue, asked.payload)
 
 
 def check(queue: str, payload: Any) -> None:

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from schema import server
+from schema import hub_queues, server
 from schema.queue_choice import QueueChoice, QueueChoiceError
 from schema.runtime import logging
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.garbage import collect_less_often
 from schema.runtime.settings import SettingsError, settings
 from schema.runtime.stopping import Stopping
+from schema.runtime.transactions import run
 from worker import checking, command_file, filing, handlers, reloading
 from worker.draining import end_what_hangs
 from worker.executors.children import clean_up
@@ -75,6 +76,8 @@ def _work(mode: Mode) -> int:
     server.wait_until_fit(engine, stopping.asked)
     if stopping.asked.is_set():
         return 0
+    if limits := hub_queues.limits_of(configured):
+        run(engine, lambda connection: hub_queues.provide(connection, limits))
     part = Part(engine, QueueChoice.parse(configured.worker_queues), registry)
     collect_less_often()
     succeeded = worker.run({Mode.ONCE: part.is_passed, Mode.DRAIN: part.is_drained}.get(mode))
