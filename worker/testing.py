@@ -278,7 +278,7 @@ async def _within_lease(attempt: Attempt, link: _Link) -> Outcome:
     _, late = await asyncio.wait([running], timeout=attempt.claimed.timeout_seconds)
     if late:
         attempt.reason = Reason.DEADLINE
-        running.cancel()
+        running.cancel(Reason.DEADLINE.name.lower())
     try:
         return await running
     except asyncio.CancelledError:

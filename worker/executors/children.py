@@ -80,7 +80,8 @@ class Nursery:
 
     def open(self) -> None:
         """Start the fork server; from the main thread, whose death ends it."""
-        preload = ["worker.executors.forkserver", "worker.executors.child", *self._modules]
+        ours = ["worker.executors.forkserver", "worker.executors.child", "worker.builtin"]
+        preload = [*ours, *self._modules]
         _forkserver.set_forkserver_preload(preload)
         forkserver.ensure_running()
 

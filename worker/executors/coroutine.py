@@ -19,8 +19,14 @@ SHORTEST_WATCH_SECONDS = 0.01
 each of thousands."""
 
 
+def _word(attempt: Attempt) -> str | None:
+    return attempt.reason and attempt.reason.name.lower()
+
+
 class CoroutineExecutor:
     """An event loop; each attempt is a task of it, cancelled at its deadline.
+
+    The CancelledError's argument is why: "deadline", "stopped", "released" or "lost".
 
     A coroutine that goes on although it was cancelled is given up after END_SECONDS: its slot
     stays taken until it ends.
@@ -86,7 +92,7 @@ class CoroutineExecutor:
     def _cancel_all(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             if attempt in self._running:
-                self._running[attempt].cancel()
+                self._running[attempt].cancel(_word(attempt))
                 self._loop.call_later(END_SECONDS, self._give_up, attempt)
 
     def _watch(self, deadline: float) -> None:
