@@ -22,6 +22,7 @@ TITLES: Mapping[int, Sentence] = {
     429: ("Too many requests", "请求过于频繁"),
     500: ("Internal server error", "服务器内部错误"),
     416: ("Range not satisfiable", "请求的范围无效"),
+    502: ("Bad gateway", "上游服务出错"),
     503: ("Service unavailable", "服务暂时不可用"),
 }
 
@@ -118,6 +119,18 @@ DETAILS: Mapping[str, Sentence] = {
     "callback_is_fixed": (
         "Task {task_id} is a callback: it can be started again, stopped or deleted, not changed.",
         "任务 {task_id} 是回调任务：可以重新启动、停止或删除，但不能修改。",
+    ),
+    "runninghub_key_missing": (
+        "No key of RunningHub serves the queue {queue}: see RUNNINGHUB_KEYS.",
+        "队列 {queue} 没有对应的 RunningHub 密钥，请检查 RUNNINGHUB_KEYS。",
+    ),
+    "runninghub_refused": (
+        "RunningHub refused: {reason}",
+        "RunningHub 拒绝了请求：{reason}",
+    ),
+    "runninghub_silent": (
+        "RunningHub did not give a sound answer: {reason}",
+        "RunningHub 未能正常应答：{reason}",
     ),
     "worker_gone": (
         "Worker {worker_id} is not there or was called dead: claim under a new id.",

@@ -17,6 +17,7 @@ from api import (
     health,
     history,
     queues,
+    runninghub,
     schedule_problems,
     schedule_verbs,
     schedules,
@@ -37,6 +38,7 @@ from api.problems import HANDLERS
 from api.redis import open_redis
 from schema.endings import Backoff
 from schema.runtime.files import FileStore
+from schema.runtime.runninghub.keys import by_queue
 from schema.runtime.settings import Settings, settings
 from schema.version import VERSION
 
@@ -62,6 +64,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         *dispatcher.router.routes,
         *workers.router.routes,
         *work.router.routes,
+        *runninghub.router.routes,
         *health.router.routes,
     ]
     require_declared(routes)
@@ -104,6 +107,7 @@ def _lifespan(
             application.state.callback_rules = CallbackRules(
                 bool(chosen.callback_keys), chosen.allowance
             )
+            application.state.hub_keys = by_queue(chosen.hub_keys)
             application.state.timezone = chosen.timezone
             application.state.backoff = Backoff(
                 chosen.retry_backoff_seconds, chosen.retry_backoff_max_seconds

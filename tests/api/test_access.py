@@ -44,6 +44,7 @@ CLIENTS_MAY = {
     "get_file",
     "get_file_info",
     "delete_file",
+    "get_workflow_nodes",
 }
 """By their operationIds; all other routes that are not open are the operators' or workers'."""
 
@@ -77,7 +78,7 @@ def requests() -> list[tuple[str, str, str]]:
     ]
 
 
-NAMES = {"name": "default", "account_id": "a"}
+NAMES = {"name": "default", "account_id": "a", "workflow_id": "1"}
 
 
 def bearer(who: str | None) -> dict[str, str]:

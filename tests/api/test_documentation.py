@@ -100,6 +100,7 @@ def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -
         "health",
         "livez",
         "readyz",
+        "get_workflow_nodes",
     }
 
 

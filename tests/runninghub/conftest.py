@@ -4,12 +4,29 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
 
-from schema.runtime.settings import settings
+from api.main import build
+from schema.runtime.settings import Settings, settings
+from tests.api.requests import local_client
 from tests.runninghub.hub import KEY, OTHER_KEY, Hub, running_hub
 from tools.servers.ports import LOOPBACK
 
 NOWHERE = "mysql://nobody@127.0.0.1:1/nothing"
+
+
+@pytest.fixture(scope="session")
+def running_api(database_url: str, listening: Hub) -> Iterator[TestClient]:
+    keys = hub_settings(listening)["RUNNINGHUB_KEYS"]
+    chosen = Settings(database_url=database_url, runninghub_keys=keys)
+    with local_client(build(lambda: chosen)) as client:
+        yield client
+
+
+@pytest.fixture
+def client(engine: Engine, running_api: TestClient) -> TestClient:  # noqa: ARG001  # empties the tables
+    return running_api
 
 
 @pytest.fixture(scope="session")

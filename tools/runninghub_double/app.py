@@ -141,6 +141,11 @@ async def graph(request: Request) -> Response:
 async def view(run_id: str, name: str, request: Request) -> Response:
     """Serve a file of a run, to who has its signed address, for a day."""
     double, query = double_of(request), request.query_params
+    fault = double.faults.take("view")
+    if fault is not None and fault.how != "hold":
+        return _wrong(fault)
+    if fault is not None:
+        await double.faults.hold("view")
     expires = int(query.get("q-sign-expires", "0"))
     path = f"/view/{run_id}/{name}"
     right = query.get("q-signature") == double.signature(path, expires)

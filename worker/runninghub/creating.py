@@ -53,13 +53,12 @@ class Creation:
 
     async def accept(self) -> None:
         """Have a run: the one that there is, or a new one."""
+        # Saved under this lease too: should this worker die, the next one takes over, uncounted.
+        await self._save(self.record)
         if self.record.step is Step.CREATING:
             await self._settle("the worker ended before the answer was there")
-        if self.record.step is Step.ACCEPTED:
-            # Saved under this lease too: should this worker die, the next one takes over again.
-            await self._save(self.record)
-            return
-        await self.create()
+        if self.record.step is not Step.ACCEPTED:
+            await self.create()
 
     async def create(self) -> None:
         """Create a new run, whatever there was before."""

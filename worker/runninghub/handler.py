@@ -40,7 +40,7 @@ async def run_workflow(context: Context, payload: WorkflowPayload) -> dict[str, 
             f"No key of RunningHub serves the queue {context.queue}: set RUNNINGHUB_KEYS for the"
             " workers, then resume the queue."
         )
-    context.progress(message="is sent to RunningHub", stage=Stage.QUEUED)
+    context.progress(0, "is sent to RunningHub", Stage.QUEUED)
     interval = configured.status_check_interval
     limit = timedelta(minutes=configured.task_timeout_minutes)
     creation = Creation(context, await open_hub(key), payload, interval)
@@ -114,7 +114,7 @@ class _Workflow:
             await asyncio.sleep(self._interval)
             outputs = await self._outputs()
         if self._creation.record.age() < ADDRESSES_HOLD:
-            self._context.progress(message=f"its files are fetched later: {why}")
+            self._context.progress(100, f"its files are fetched later: {why}")
             raise Snooze(FETCH_AGAIN_SECONDS)
         raise PermanentFailure(
             f"run {run_id} succeeded at RunningHub, but its files cannot be fetched: {why}"

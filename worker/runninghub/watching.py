@@ -35,6 +35,7 @@ class Watch:
         self._context = context
         self._hub = hub
         self._run_id = record.run
+        self._percent = 0.0
         self._misses = 0
         self._is_silent = False
         self._ends_at = datetime.now(UTC) - record.age() + limit
@@ -91,14 +92,14 @@ class Watch:
 
     def _tell(self, stage: Stage) -> None:
         self._is_silent = False
-        self._context.progress(message=f"run {self._run_id}", stage=stage)
+        self._context.progress(self._percent, f"run {self._run_id}", stage)
 
     def _note_silence(self, error: HubError) -> None:
         if not self._is_silent:
             task_id = self._context.task_id
             log.warning("run not seen", task_id=task_id, run_id=self._run_id, reason=str(error))
         self._is_silent = True
-        self._context.progress(message=f"run {self._run_id}: {error}")
+        self._context.progress(self._percent, f"run {self._run_id}: {error}")
 
     async def _timed_out(self) -> PermanentFailure:
         minutes = self._limit.total_seconds() / 60
