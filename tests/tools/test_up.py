@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from tests.waiting import wait_for
 from tools.servers.ports import free_port, is_free
 
 CHECKOUT = Path(__file__).parents[2]
@@ -291,3 +293,22 @@ def test_private_servers_run_and_keep_their_data_and_ports(up: Start, tmp_path: 
     port = int(urls[0].split("/")[2].split(":")[1])
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_the_demonstration_has_a_double_of_runninghub_and_leads_to_it(up: Start) -> None:
+    says = "echo $RUNNINGHUB_KEYS $HTTP_ALLOW_HOSTS; exec tail -f /dev/null"
+    running = up(f"worker: {says}\n", "--demo", RUNNINGHUB_KEYS="mine=k")
+
+    told = running.until(r"worker\.1 +\| demo=demo@http://(127\.0\.0\.1:\d+),mine=k \1")
+
+    with httpx2.Client(base_url=f"http://{told[1]}") as client:
+        wait_for(lambda: _answers(client))
+        status = client.post("/uc/openapi/accountStatus", json={"apikey": "demo"}).json()
+    assert status["code"] == 0
+
+
+def _answers(client: httpx2.Client) -> bool:
+    try:
+        return client.get("/double").is_success
+    except httpx2.ConnectError:
+        return False

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tools.servers import DATABASES, ServerError
+from tools.up.demo import add_double
 from tools.up.errors import UpError
 from tools.up.private import only_one, servers
 from tools.up.procfile import read_procfile
@@ -30,6 +31,7 @@ def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.up", description=__doc__)
     parser.add_argument("--workers", default="1", help="how many workers to run (1)")
     parser.add_argument("--database", choices=DATABASES, help="the private server's kind")
+    parser.add_argument("--demo", action="store_true", help="run a double of RunningHub too")
     return parser.parse_args()
 
 
@@ -39,6 +41,8 @@ def _up(arguments: argparse.Namespace) -> int:
     local = here / ".local"
     commands = read_procfile(here / "Procfile")
     environment = read_environment(here)
+    if arguments.demo:
+        add_double(commands, environment)
     _interrupt_on_termination()
     with only_one(local), servers(local, arguments.database, environment):
         environment["PORT"] = _port(environment)

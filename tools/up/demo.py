@@ -1,0 +1,21 @@
+"""The demonstration: a double of RunningHub, and the settings that lead to it."""
+
+from collections.abc import MutableMapping
+
+from tools.servers.ports import LOOPBACK, free_port, is_free
+
+PORT = 8188
+KEY = "demo"
+NAME = "runninghub"
+
+
+def add_double(commands: MutableMapping[str, str], environment: MutableMapping[str, str]) -> None:
+    """Add the double to what is run, with a key of its own in front of those that are set."""
+    port = PORT if is_free(PORT) else free_port()
+    commands[NAME] = f"python -m tools.runninghub_double --port {port} --key {KEY}"
+    keys = [f"{KEY}={KEY}@http://{LOOPBACK}:{port}", environment.get("RUNNINGHUB_KEYS", "")]
+    hosts = [environment.get("HTTP_ALLOW_HOSTS", ""), f"{LOOPBACK}:{port}"]
+    environment["RUNNINGHUB_KEYS"] = ",".join(filter(None, keys))
+    environment["HTTP_ALLOW_HOSTS"] = ",".join(filter(None, hosts))
+    environment.setdefault("STATUS_CHECK_INTERVAL", "2")
+    print(f"RunningHub is played by a double on port {port}: see docs/runninghub.md", flush=True)
