@@ -293,6 +293,12 @@ EXAMPLES: Mapping[str, Any] = {
         "last_used_at": None,
     },
     "Settled": {"id": 4711, "fence": 1, "answer": "taken"},
+    "WorkflowNode": {
+        "nodeId": "10",
+        "class_type": "LoadImage",
+        "title": "Picture",
+        "inputs": [{"fieldName": "image", "fieldValue": "example.png"}],
+    },
     "Health": {"status": "healthy", "timestamp": MOMENT, "version": "0.1.0"},
     "Alive": {"status": "ok"},
     "Ready": {"status": "ok", "dispatcher": "running"},

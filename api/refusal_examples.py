@@ -29,6 +29,10 @@ REFUSALS: Mapping[int, tuple[str, Problem]] = {
     416: ("/files/12", Problem(416, "range_unsatisfiable", values={"size": 1_048_576})),
     422: ("/tasks", Invalid([Fault("/title", "missing")])),
     429: ("/tasks", Problem(429, "too_many", values={"seconds": 6})),
+    502: (
+        "/runninghub/workflows/1850925505116598274/nodes",
+        Problem(502, "runninghub_silent", values={"reason": "HTTP 502"}),
+    ),
     503: ("/tasks", Problem(503, "database_away")),
 }
 """By status: a path, and why a request to it was refused."""
