@@ -48,7 +48,7 @@ def configure(settings: Settings) -> None:
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
     # The HTTP libraries log whole URLs, and at debug all headers: some are secret.
-    for chatty in ("sqlalchemy", "asyncio", "alembic", "httpx2", "httpcore2"):
+    for chatty in ("sqlalchemy", "asyncio", "alembic", "httpx2", "httpcore2", "websockets"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # It warns of every tick that a chore is still busy at.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)

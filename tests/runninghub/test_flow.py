@@ -49,7 +49,9 @@ def test_a_picture_goes_all_the_way(
     assert wait_for_state(client, task["id"], "QUEUED")["workflow_name"] == "portrait"
     hub.step(3)
     running = wait_for_state(client, task["id"], "RUNNING")
-    wait_for(lambda: hub.runs[0].id in str(client.get(f"/tasks/{task['id']}").json()["progress"]))
+    hub.step(2)  # 3 s of 6 are done
+    wait_for(lambda: row(engine, task["id"])["progress"] == 50)
+    assert hub.runs[0].id in row(engine, task["id"])["progress_message"]
     hub.step(10)
     done = wait_for_state(client, task["id"], "SUCCESS")
 

@@ -1,5 +1,6 @@
 """The routes of RunningHub that Rowlease uses, and those that tell the double what to do."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -8,13 +9,17 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from tools.runninghub_double import control
 from tools.runninghub_double.double import Double
 from tools.runninghub_double.faults import Fault
 from tools.runninghub_double.pictures import picture
 from tools.runninghub_double.refusals import Refused, invalid
+from tools.runninghub_double.runs import RunStatus
 from tools.runninghub_double.workflows import graph_of
+
+LOOK_SECONDS = 0.2
 
 Work = Callable[[], Any]
 
@@ -42,6 +47,7 @@ def build(double: Double) -> FastAPI:
     app.add_api_route("/task/openapi/upload", upload, methods=["POST"])
     app.add_api_route("/uc/openapi/accountStatus", account, methods=["POST"])
     app.add_api_route("/api/openapi/getJsonApiFormat", graph, methods=["POST"])
+    app.add_api_websocket_route("/ws/c_instance", tell_progress)
     app.add_api_route("/view/{run_id}/{name}", view, methods=["GET"])
     return app
 
@@ -152,6 +158,24 @@ async def view(run_id: str, name: str, request: Request) -> Response:
     if not right or double.clock.now() > expires:
         return Response("AccessDenied: Request has expired", 403)
     return Response(picture(run_id), media_type="image/png")
+
+
+async def tell_progress(socket: WebSocket) -> None:
+    """Tell how far a run is, as ComfyUI does, until it has ended."""
+    double: Double = socket.app.state.double
+    run = double.runs.get(socket.query_params.get("run", ""))
+    await socket.accept()
+    while run is not None and run.status(now := double.clock.now()) is RunStatus.RUNNING:
+        nodes = list(graph_of(run.workflow_id))
+        place = run.share(now) * len(nodes)
+        done = nodes[: int(place)]
+        await socket.send_json({"type": "execution_cached", "data": {"nodes": done}})
+        if len(done) < len(nodes):
+            await socket.send_json({"type": "executing", "data": {"node": nodes[len(done)]}})
+            told = {"node": nodes[len(done)], "value": place % 1, "max": 1}
+            await socket.send_json({"type": "progress", "data": told})
+        await asyncio.sleep(LOOK_SECONDS)
+    await socket.close()
 
 
 async def _body(request: Request) -> dict[str, Any]:

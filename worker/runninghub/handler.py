@@ -98,8 +98,8 @@ class _Workflow:
         return PermanentFailure(f"stopped: {words}")
 
     async def _outputs(self) -> Sequence[Output]:
-        creation = self._creation
-        watch = Watch(self._context, creation.hub, creation.record, self._limit)
+        workflow_id = self._payload.workflow_id
+        watch = Watch(self._context, self._creation, workflow_id, self._limit)
         return await watch.outputs(self._interval)
 
     async def _fetched(self, outputs: Sequence[Output]) -> list[dict[str, Any]]:

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from schema.runtime.logging import get_logger
-from schema.runtime.runninghub.client import Hub, Output
+from schema.runtime.runninghub.client import Output
 from schema.runtime.runninghub.codes import Meaning
 from schema.runtime.runninghub.errors import HubError, Refusal
 from schema.states import Stage
 from worker.context import Context
+from worker.runninghub.creating import Creation
 from worker.runninghub.ending import cancelled
-from worker.runninghub.record import Record
+from worker.runninghub.progress import Progress
 from worker.runninghub.waiting import signal_of
 from worker.signals import PermanentFailure
 
@@ -31,7 +32,11 @@ class RunFailedError(Exception):
 class Watch:
     """Asks for one run until it has ended, or `limit` is over."""
 
-    def __init__(self, context: Context, hub: Hub, record: Record, limit: timedelta) -> None:
+    def __init__(
+        self, context: Context, creation: Creation, workflow_id: str, limit: timedelta
+    ) -> None:
+        hub, record = creation.hub, creation.record
+        self._progress = Progress(hub, workflow_id, self._advance)
         self._context = context
         self._hub = hub
         self._run_id = record.run
@@ -48,14 +53,17 @@ class Watch:
         Raises RunFailedError when it failed, PermanentFailure when its time was over or it cannot
         be found, PauseQueue when the key may ask no more.
         """
-        while True:
-            outputs, wait = await self._look(interval)
-            if outputs is not None:
-                return outputs
-            left = (self._ends_at - datetime.now(UTC)).total_seconds()
-            if left <= 0:
-                raise await self._timed_out()
-            await asyncio.sleep(min(wait, left))
+        try:
+            while True:
+                outputs, wait = await self._look(interval)
+                if outputs is not None:
+                    return outputs
+                left = (self._ends_at - datetime.now(UTC)).total_seconds()
+                if left <= 0:
+                    raise await self._timed_out()
+                await asyncio.sleep(min(wait, left))
+        finally:
+            self._progress.end()
 
     async def _look(self, interval: float) -> tuple[Sequence[Output] | None, float]:
         """Return the outputs if they are there, and how long to wait before the next look."""
@@ -81,6 +89,7 @@ class Watch:
                 self._tell(Stage.QUEUED)
             case Meaning.RUNNING:
                 self._tell(Stage.RUNNING)
+                self._progress.follow(refusal.socket)
             case Meaning.RUN_FAILED:
                 raise RunFailedError(f"run {self._run_id} failed: {refusal}")
             case Meaning.NOT_FOUND if self._misses < MOST_MISSES:
@@ -93,6 +102,10 @@ class Watch:
     def _tell(self, stage: Stage) -> None:
         self._is_silent = False
         self._context.progress(self._percent, f"run {self._run_id}", stage)
+
+    def _advance(self, percent: float) -> None:
+        self._percent = max(self._percent, percent)
+        self._tell(Stage.RUNNING)
 
     def _note_silence(self, error: HubError) -> None:
         if not self._is_silent:
