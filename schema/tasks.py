@@ -63,8 +63,8 @@ _VALUES = f"({'%s, ' * len(_GIVEN)}'{{now}}', '{{now}}')"
 
 _KIND = select(Task.task_type, Task.queue).where(Task.id == bindparam("id"))
 
-TIMEOUT_SECONDS = 300
-RETRY_LIMIT = 3
+USUAL = (300, 3)
+"""timeout_seconds and retry_limit where nothing else is said."""
 
 _NEW: dict[str, Any] = {
     **dict.fromkeys(TASK_FIELDS),
@@ -242,23 +242,15 @@ def _payload(value: Any) -> str:
 
 
 def _row(task: NewTask, defaults: queues.QueueDefaults, now: datetime) -> tuple[Any, ...]:
-    is_workflow = task.task_type == workflows.TASK_TYPE
+    timeout, retries = workflows.USUAL if task.task_type == workflows.TASK_TYPE else USUAL
     return (
         task.title,
         task.description,
         str(Status.PAUSED if task.hold else Status.TO_DO),
         str(task.priority),
         to_database(task.due_date),
-        _first(
-            task.timeout_seconds,
-            defaults.timeout_seconds,
-            workflows.TIMEOUT_SECONDS if is_workflow else TIMEOUT_SECONDS,
-        ),
-        _first(
-            task.retry_limit,
-            defaults.retry_limit,
-            workflows.RETRY_LIMIT if is_workflow else RETRY_LIMIT,
-        ),
+        _first(task.timeout_seconds, defaults.timeout_seconds, timeout),
+        _first(task.retry_limit, defaults.retry_limit, retries),
         task.task_type,
         task.queue,
         task.account_id,

@@ -22,6 +22,8 @@ MARGIN_MINUTES = 10
 TIMEOUT_SECONDS = (30 + MARGIN_MINUTES) * 60
 """Where nothing else is said, and no worker has told its queue otherwise."""
 
+USUAL = (TIMEOUT_SECONDS, RETRY_LIMIT)
+
 MOST_NODES = 500
 
 _CONFIG = ConfigDict(extra="forbid", strict=True)

@@ -123,6 +123,22 @@ def test_a_stop_that_does_not_reach_runninghub_says_so_and_is_tried_again(
     wait_for(lambda: hub.states == ["FAILED"])
 
 
+def test_a_stop_in_the_middle_of_a_create_cancels_what_comes_of_it(
+    client: TestClient, engine: Engine, start: Start, hub: Hub
+) -> None:
+    task_id = make_workflow(engine, text_payload("x"))
+    hub.wrong("create", "hold")
+    started(start)
+    hub.wait_until_held("create")
+
+    client.post(f"/tasks/{task_id}/stop")
+    [attempt] = wait_for(lambda: attempts(engine, task_id))
+    assert "look at RunningHub" in attempt["message"]
+    hub.free()
+
+    wait_for(lambda: hub.states == ["FAILED"])
+
+
 def test_one_that_hangs_times_out_and_can_be_started_again(
     client: TestClient, engine: Engine, start: Start, hub: Hub
 ) -> None:

@@ -104,13 +104,11 @@ class Creation:
         """
         sending = asyncio.create_task(self._create_and_note(fields))
         _under_way.add(sending)
-        sending.add_done_callback(_under_way.discard)
+        sending.add_done_callback(_over)
         try:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
             await asyncio.wait([sending], timeout=CREATE_SECONDS)
-            if sending.done():
-                sending.exception()  # it is nobody's any more
             raise
 
     async def _create_and_note(self, fields: Mapping[str, Any]) -> str | None:
@@ -173,3 +171,10 @@ class Creation:
     async def _save(self, record: Record) -> None:
         await self._context.save(record.saved())
         self.record = record
+
+
+def _over(sending: "asyncio.Task[str | None]") -> None:
+    """Take note that a create is over; its error may be nobody's any more."""
+    _under_way.discard(sending)
+    if not sending.cancelled():
+        sending.exception()
