@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, delete, select, update
+from sqlalchemy import Connection, Update, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from schema import file_references, queues, tags, unique_keys, workflows
+from schema import file_references, queues, tags, unique_keys, workflow_rows, workflows
 from schema.documents import PAYLOAD_BYTES, encode
 from schema.file_references import references, references_in
 from schema.inserting import Row, auto_increment_step, insert_rows
@@ -60,8 +60,6 @@ _GIVEN = (
 )
 _INSERT = f"INSERT INTO tasks ({', '.join(_GIVEN)}, created_at, updated_at)"
 _VALUES = f"({'%s, ' * len(_GIVEN)}'{{now}}', '{{now}}')"
-
-_KIND = select(Task.task_type, Task.queue).where(Task.id == bindparam("id"))
 
 USUAL = (300, 3)
 """timeout_seconds and retry_limit where nothing else is said."""
@@ -220,7 +218,7 @@ def edit(
         tags.detach(connection, [task_id])
         tags.attach(connection, {task_id: changes["tags"]})
     if "payload" in changes:
-        _show_workflow(connection, task_id, changes["payload"])
+        workflow_rows.show(connection, task_id, changes["payload"])
         _replace_payload(connection, task_id, changes["payload"])
     note(connection, [task_id])
     return True
@@ -275,17 +273,6 @@ def _attach(connection: Connection, given: Mapping[int, tuple[str | None, Sequen
     payloads = [(task_id, text) for task_id, (text, _) in given.items() if text]
     insert_rows(connection, "INSERT INTO task_payloads (task_id, payload)", "(%s, %s)", payloads)
     tags.attach(connection, {task_id: names for task_id, (_, names) in given.items()})
-
-
-def _show_workflow(connection: Connection, task_id: int, payload: Any) -> None:
-    """Let the row of a workflow tell what its new payload says, if that can be run."""
-    task = connection.execute(_KIND, {"id": task_id}).one()
-    if task.task_type != workflows.TASK_TYPE:
-        return
-    workflows.check(task.queue, payload)
-    name, count = workflows.shown(task.task_type, payload)
-    change = _by_key(update(Task)).where(Task.id == task_id)
-    connection.execute(change.values(workflow_name=name, node_count=count))
 
 
 def _replace_payload(connection: Connection, task_id: int, payload: Any) -> None:
