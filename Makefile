@@ -18,7 +18,7 @@ up: .venv/runtime ## run the system: WORKERS=3 for more workers, DB=mysql or DB=
 	@$(RUN) -m tools.up --workers '$(WORKERS)' $(if $(DB),--database '$(DB)') $(if $(DEMO),--demo)
 
 test: .venv/development ## run the tests on a private server: DB=mysql or DB=mariadb, ARGS for pytest
-	@db="$$($(RUN) -m tools.servers install $(DB) redis)" && \
+	@db="$$($(RUN) -m tools.servers install $(DB) redis chromium)" && \
 		ROWLEASE_TEST_DB="$$db" $(RUN) -m pytest $(ARGS)
 
 check: .venv/development ## lint, formatting, types and imports

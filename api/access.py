@@ -1,6 +1,7 @@
 """Who may ask for what: bearer tokens, each with a role; without any, this machine alone.
 
-Each route says by its class which roles it serves, and refuses others before it reads a body.
+A browser's session stands for the token that it was begun with (`api.sessions`). Each route says
+by its class which roles it serves, and refuses others before it reads a body.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from api import sessions
 from api.bodies import WIDE_BODY_BYTES, JsonRoute
 from api.documentation import problems
 from api.locality import foreign_trait, network
@@ -44,9 +46,13 @@ class Principal:
     role: Actor | None
     id: str
 
+    def may(self, roles: Collection[Actor]) -> bool:
+        """Whether it has one of these roles."""
+        return self.role is None or self.role in roles
+
     def require(self, roles: Collection[Actor]) -> None:
         """Raise Problem (403) for who has none of these roles."""
-        if self.role is not None and self.role not in roles:
+        if not self.may(roles):
             values = {"role": self.role, "roles": ", ".join(sorted(roles))}
             headers = {"www-authenticate": f'{CHALLENGE}, error="insufficient_scope"'}
             raise Problem(403, "role_forbids", values=values, headers=headers)
@@ -67,6 +73,11 @@ class Access:
     ) -> None:
         self._known = [(_digest(token.encode()), role) for token, role in tokens.items()]
         self._principals = [Principal(role, digest.hex()[:32]) for digest, role in self._known]
+        keys = [sessions.key_of(token) for token in tokens]
+        self._sessions = {
+            principal.id: (principal, key)
+            for principal, key in zip(self._principals, keys, strict=True)
+        }
         self._origins = frozenset(origins)
         self._rates = None if rate is None else Rates(rate)
 
@@ -81,32 +92,47 @@ class Access:
         Who has been refused too often is not let in with a good token either: that would tell
         which one it is.
         """
-        if self._rates is None:
-            principal = self._identify(scope)
-        else:
-            principal = await self._count(scope, self._rates)
+        principal = await self._count(scope, _token(scope))
         principal.require(roles)
         return principal
 
-    async def _count(self, scope: Scope, rates: Rates) -> Principal:
+    async def begin_session(self, scope: Scope, token: str) -> str:
+        """Return the cookie of a new session; raises Problem as `admit` does.
+
+        Workers have no pages, and without tokens there is nothing to begin.
+        """
+        principal = await self._count(scope, token.encode())
+        principal.require(CLIENTS)
+        _, key = self._sessions.get(principal.id, (principal, sessions.NO_SESSION))
+        return sessions.seal(key, principal.id)
+
+    def page_token(self, scope: Scope) -> str:
+        """Return the word by which pages show that they sent what they send."""
+        cookie = sessions.cookie_of(scope)
+        _, key = self._sessions.get(cookie.partition(".")[0], (None, sessions.NO_SESSION))
+        return sessions.page_token(key, cookie if key else "")
+
+    async def _count(self, scope: Scope, token: bytes | None) -> Principal:
+        rates = self._rates
+        if rates is None:
+            return self._identify(scope, token)
         address = network(scope["client"][0] if scope.get("client") else "")
         try:
-            principal = self._identify(scope)
+            principal = self._identify(scope, token)
         except Problem:
             await rates.take(address, address)
             raise
         await rates.take(address, f"{principal.id} {address}")
         return principal
 
-    def _identify(self, scope: Scope) -> Principal:
+    def _identify(self, scope: Scope, token: bytes | None) -> Principal:
         if not self._known:
             trait = foreign_trait(scope, self._origins)
             if trait is not None:
                 raise Problem(403, "tokens_not_set", values={"trait": trait})
             return THIS_MACHINE
-        token = _token(scope)
         if token is None:
-            raise Problem(401, "token_missing", headers={"www-authenticate": CHALLENGE})
+            return self._in_session(scope)
         given, found = _digest(token), None
         for (digest, _), principal in zip(self._known, self._principals, strict=True):
             if hmac.compare_digest(digest, given):
@@ -115,6 +141,19 @@ class Access:
             headers = {"www-authenticate": f'{CHALLENGE}, error="invalid_token"'}
             raise Problem(401, "token_unknown", headers=headers)
         return found
+
+    def _in_session(self, scope: Scope) -> Principal:
+        cookie = sessions.cookie_of(scope)
+        principal, key = self._sessions.get(cookie.partition(".")[0], (None, sessions.NO_SESSION))
+        if principal is None or not sessions.is_live(key, cookie):
+            raise Problem(401, "token_missing", headers={"www-authenticate": CHALLENGE})
+        sessions.require_own_page(scope, sessions.page_token(key, cookie))
+        return principal
+
+
+def roles_for(verb: Verb) -> frozenset[Actor]:
+    """Return who may do a verb."""
+    return CLIENTS if MOVES[verb].by is Actor.CLIENT else OPERATORS
 
 
 class GuardedRoute(JsonRoute):

@@ -12,7 +12,13 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access import OPERATORS, ClientRoute, OperatorRoute, PrincipalDependency
+from api.access import (
+    OPERATORS,
+    ClientRoute,
+    OperatorRoute,
+    PrincipalDependency,
+    roles_for,
+)
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
 from api.languages import Language, requested
@@ -25,7 +31,7 @@ from schema.batches import BatchRow, Report
 from schema.fields import MAX_ID, WHOLE
 from schema.limits import MOST_AT_ONCE
 from schema.shown import OPTIONS
-from schema.states import MOVES, Actor, State, Verb
+from schema.states import State, Verb
 from schema.verbs import Order, Result
 
 router = APIRouter(
@@ -162,7 +168,7 @@ def _offer(verb: Verb, method: str, path: str, name: str) -> None:
         description=DOINGS[verb],
         response_model=BatchReport,
         responses=ANSWERS,
-        route_class_override=ClientRoute if MOVES[verb].by is Actor.CLIENT else OperatorRoute,
+        route_class_override=OperatorRoute if roles_for(verb) == OPERATORS else ClientRoute,
     )
 
 

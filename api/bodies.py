@@ -58,7 +58,7 @@ class _JsonRequest(Request):
 
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
-            self._body = await self._read()
+            self._body = await read_body(self, self.limit)
             if self._body:
                 self._check_headers()
         return self._body
@@ -74,23 +74,26 @@ class _JsonRequest(Request):
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise Problem(415, "body_media_type", headers={"accept": "application/json"})
 
-    async def _read(self) -> bytes:
-        if int(self.headers.get("content-length", "0")) > self.limit:
-            raise _too_large(self.limit)
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await self._gather()
-        except TimeoutError:
-            raise Problem(408, "body_too_slow", headers={"connection": "close"}) from None
 
-    async def _gather(self) -> bytes:
-        chunks, size = [], 0
-        async for chunk in self.stream():
-            size += len(chunk)
-            if size > self.limit:
-                raise _too_large(self.limit)
-            chunks.append(chunk)
-        return b"".join(chunks)
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return a body of at most `limit` bytes; raises Problem (408, 413)."""
+    if int(request.headers.get("content-length", "0")) > limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _gather(request, limit)
+    except TimeoutError:
+        raise Problem(408, "body_too_slow", headers={"connection": "close"}) from None
+
+
+async def _gather(request: Request, limit: int) -> bytes:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def parse(body: bytes) -> Any:

@@ -38,6 +38,10 @@ DETAILS: Mapping[str, Sentence] = {
         "A token of a {role} may not do this; it needs one of: {roles}.",
         "{role} 的令牌无权执行此操作，需要以下角色之一：{roles}。",
     ),
+    "page_foreign": (
+        "This did not come from a page of this session: load the page again, then repeat it.",
+        "此请求不是由本次登录的页面发出的，请刷新页面后重试。",
+    ),
     "tokens_not_set": (
         "This is no direct request of this machine ({trait}): set CLIENT_TOKENS, OPERATOR_TOKENS.",
         "这不是来自本机的直接请求（{trait}）：请设置 CLIENT_TOKENS 与 OPERATOR_TOKENS。",
@@ -194,6 +198,10 @@ DETAILS: Mapping[str, Sentence] = {
     "body_no_form": (
         "The body is no whole multipart form.",
         "请求体不是完整的 multipart 表单。",
+    ),
+    "form_media_type": (
+        "The body must come as a form does: application/x-www-form-urlencoded.",
+        "请求体必须以表单形式（application/x-www-form-urlencoded）发送。",
     ),
     "invalid": (
         "The request was understood but is not valid: {pointer}: {detail}",

@@ -36,11 +36,13 @@ from api.origins import shared
 from api.paths import OnePath
 from api.problems import HANDLERS
 from api.redis import open_redis
+from api.ui import router as ui
 from schema.endings import Backoff
 from schema.runtime.files import FileStore
 from schema.runtime.runninghub.keys import by_queue
 from schema.runtime.settings import Settings, settings
 from schema.version import VERSION
+from schema.zones import zone_of
 
 
 def build(read_settings: Callable[[], Settings]) -> FastAPI:
@@ -72,7 +74,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         title="Rowlease",
         version=VERSION,
         lifespan=_lifespan(read_settings),
-        routes=[*routes, *documentation.ROUTES],
+        routes=[*routes, *documentation.ROUTES, *ui.ROUTES],
         exception_handlers={
             **HANDLERS,
             **schedule_problems.HANDLERS,
@@ -109,6 +111,7 @@ def _lifespan(
             )
             application.state.hub_keys = by_queue(chosen.hub_keys)
             application.state.timezone = chosen.timezone
+            application.state.zone = zone_of(chosen.timezone)
             application.state.backoff = Backoff(
                 chosen.retry_backoff_seconds, chosen.retry_backoff_max_seconds
             )

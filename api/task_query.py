@@ -1,5 +1,6 @@
 """What a list of tasks can be asked for."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 from fastapi import Depends
@@ -95,8 +96,13 @@ SEVERAL = frozenset(
 
 async def _task_query(request: Request) -> TaskQuery:
     """Read the parameters all at once: FastAPI, one by one, takes a fifth of a list's time."""
+    return parse(request.query_params.multi_items())
+
+
+def parse(parameters: Iterable[tuple[str, str]]) -> TaskQuery:
+    """Return what parameters ask for; raises Invalid where they cannot be taken."""
     given: dict[str, Any] = {}
-    for name, value in request.query_params.multi_items():
+    for name, value in parameters:
         if name in SEVERAL:
             given.setdefault(name, []).append(value)
         elif name in given:

@@ -13,6 +13,7 @@ from api import documentation
 from api.access import GuardedRoute, OpenRoute, require_declared
 from api.locality import foreign_trait
 from api.main import app, build
+from api.ui import router as ui
 from schema import dispatcher
 from schema.runtime.settings import Settings
 from schema.runtime.transactions import transaction
@@ -64,8 +65,9 @@ def may(who: str | None, name: str) -> bool:
 
 
 def routes() -> list[APIRoute]:
-    """Return all routes but those of the documentation, which hold nothing of anybody's."""
-    found = [route for route in app.routes if route not in documentation.ROUTES]
+    """Return all routes but pages, and the documentation, which holds nothing of anybody's."""
+    pages = [*documentation.ROUTES, *ui.ROUTES]
+    found = [route for route in app.routes if route not in pages]
     return [route for route in found if getattr(route, "path", "") != "/openapi.json"]  # type: ignore[misc]
 
 

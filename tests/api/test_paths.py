@@ -30,7 +30,6 @@ def test_every_route_works_under_every_prefix_and_with_a_slash(
 @pytest.mark.parametrize(
     "path",
     [
-        "",
         "/nothing",
         "/apitasks",
         "/api/v2/tasks",

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from tools.servers import unstable
 from tools.servers.errors import NotServedError, ProgramMissingError
-from tools.servers.programs import DatabaseKind, find_client, find_database, find_redis, locate
+from tools.servers.programs import (
+    DatabaseKind,
+    find_browser,
+    find_client,
+    find_database,
+    find_redis,
+    locate,
+)
 
 SCRIPT = Path(__file__).with_name("apt-install.sh")
 
@@ -33,6 +40,12 @@ def ensure_redis() -> None:
     """Install the Redis server program, unless found; the errors are those of ensure_database."""
     if not find_redis():
         install("redis", "redis-server")
+
+
+def ensure_browser() -> None:
+    """Install Chromium, unless found; the errors are those of ensure_database."""
+    if not find_browser():
+        install("chromium", "chromium")
 
 
 def install(kind: str, *packages: str) -> None:

@@ -38,6 +38,12 @@ def find_redis() -> Program | None:
     return Program((path,)) if path else None
 
 
+def find_browser() -> Program | None:
+    """Return Chromium, or None."""
+    path = locate("chromium") or locate("chromium-browser")
+    return Program((path,)) if path else None
+
+
 def find_client() -> Program | None:
     """Return a command-line client that speaks to MySQL and MariaDB, or None."""
     path = locate("mariadb") or locate("mysql")

@@ -1,0 +1,34 @@
+"""All pages of the dashboard."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute
+
+from api.paths import prefix
+from api.problems import Problem
+from api.ui import assets, login
+from api.ui.pages import PageRoute
+
+
+async def root(request: Request) -> Response:
+    """Lead to the dashboard."""
+    return RedirectResponse(f"{prefix(request.scope)}/ui/", 307)
+
+
+async def overview(request: Request) -> Response:
+    """Lead to the tasks."""
+    return RedirectResponse(f"{prefix(request.scope)}/ui/tasks", 307)
+
+
+async def nothing(_request: Request) -> Response:
+    """Tell that there is no such page."""
+    raise Problem(404, "not_found")
+
+
+ROUTES: list[BaseRoute] = [
+    PageRoute("/", root, roles=None),
+    PageRoute("/ui", overview),
+    *login.ROUTES,
+    *assets.ROUTES,
+    PageRoute("/ui/{rest:path}", nothing, roles=None),
+]
