@@ -16,6 +16,7 @@ from api.access import (
     OPERATORS,
     ClientRoute,
     OperatorRoute,
+    Principal,
     PrincipalDependency,
     roles_for,
 )
@@ -90,6 +91,11 @@ class Selection(WithReason):
             raise PydanticCustomError("ids_or_filter", "one of the two")
         return self
 
+    def require(self, principal: Principal) -> None:
+        """Raise Problem (403) for who may name tasks by their ids only, and did not."""
+        if self.filter is not None:
+            principal.require(OPERATORS)
+
 
 class Failed(BaseModel):
     """A task to which the verb was not done."""
@@ -143,20 +149,19 @@ def _offer(verb: Verb, method: str, path: str, name: str) -> None:
         database: DatabaseDependency,
         principal: PrincipalDependency,
     ) -> Response:
-        if selection.filter is not None:
-            principal.require(OPERATORS)
+        selection.require(principal)
         if selection.dry_run:
             count = await database.read(lambda connection: _count(connection, selection))
-            return _json(_report(verb, Report(count, 0, ()), "en"))
+            return _json(report_of(verb, Report(count, 0, ()), "en"))
         order = Order(verb, principal.acting(verb), selection.reason)
 
         def work(connection: Connection) -> Response:
-            done = _apply(connection, order, selection)
+            done = carry_out(connection, order, selection)
             language = requested(request.scope)
             if isinstance(done, Report):
-                return _json(_report(verb, done, language))
+                return _json(report_of(verb, done, language))
             location = f"{prefix(request.scope)}/batches/{done['id']}"
-            return _json(_batch(done, language), 202, {"location": location})
+            return _json(batch_of(done, language), 202, {"location": location})
 
         return await database.write(work)
 
@@ -184,7 +189,7 @@ async def get_batch(batch_id: BatchId, request: Request, database: DatabaseDepen
     batch = await database.read(lambda connection: batches.find(connection, batch_id))
     if batch is None:
         raise Problem(404, "batch_not_found", values={"batch_id": batch_id})
-    return _json(_batch(batch, requested(request.scope)))
+    return _json(batch_of(batch, requested(request.scope)))
 
 
 def _count(connection: Connection, selection: Selection) -> int:
@@ -193,7 +198,8 @@ def _count(connection: Connection, selection: Selection) -> int:
     return listing.count(connection, selection.filter.filter(), limit=MOST_COUNTED)
 
 
-def _apply(connection: Connection, order: Order, selection: Selection) -> Report | BatchRow:
+def carry_out(connection: Connection, order: Order, selection: Selection) -> Report | BatchRow:
+    """Do what is ordered to the tasks selected, or where they are many, begin a batch."""
     if selection.filter is None:
         return batches.apply(connection, order, list(dict.fromkeys(selection.ids or ())))
     done = batches.apply_matching(connection, order, selection.filter.filter())
@@ -202,13 +208,15 @@ def _apply(connection: Connection, order: Order, selection: Selection) -> Report
     return batches.find(connection, done) or {}
 
 
-def _batch(batch: BatchRow, language: Language) -> dict[str, Any]:
-    report = _report(Verb(batch["verb"]), batch["report"], language)
+def batch_of(batch: BatchRow, language: Language) -> dict[str, Any]:
+    """Return a batch as it is shown."""
+    report = report_of(Verb(batch["verb"]), batch["report"], language)
     rest = {name: batch[name] for name in Batch.model_fields if name not in report}
     return {"id": batch["id"], "status": batch["status"]} | report | rest
 
 
-def _report(verb: Verb, report: Report, language: Language) -> dict[str, Any]:
+def report_of(verb: Verb, report: Report, language: Language) -> dict[str, Any]:
+    """Return a report as it is shown, with what was refused in words."""
     return {
         "requested": report.requested,
         "succeeded": report.succeeded,

@@ -136,16 +136,17 @@ async def delete_task(
 ) -> Response:
     """Delete a task; one that runs is stopped first, and is gone for readers at once."""
     order = Order(Verb.DELETE, principal.acting(Verb.DELETE), versions=versions_of(if_match))
-
-    def work(connection: Connection) -> None:
-        [result] = verbs.apply(connection, order, [task_id])
-        if result.answer is Answer.MISSING:
-            raise no_task(task_id)
-        if result.answer is Answer.STALE:
-            raise stale(found(connection, task_id))
-
-    await database.write(work)
+    await database.write(lambda connection: remove(connection, order, task_id))
     return Response(status_code=204)
+
+
+def remove(connection: Connection, order: Order, task_id: int) -> None:
+    """Delete a task; raises Problem (404, 412)."""
+    [result] = verbs.apply(connection, order, [task_id])
+    if result.answer is Answer.MISSING:
+        raise no_task(task_id)
+    if result.answer is Answer.STALE:
+        raise stale(found(connection, task_id))
 
 
 async def task_page(

@@ -20,6 +20,7 @@ from api.task_json import TaskDetail, TaskResponse
 from api.tasks import TaskId
 from schema import verbs
 from schema.fields import WHOLE, Reason
+from schema.listing import TaskRow
 from schema.shown import actions_of
 from schema.states import Verb
 from schema.verbs import SUCCESSES, Answer, Order, Result
@@ -138,16 +139,22 @@ def refusal(verb: Verb, result: Result) -> Problem:
             return Problem(409, "state_forbids", values=values)
 
 
+def carry_out(connection: Connection, order: Order, task_id: int) -> TaskRow:
+    """Do what is ordered to a task and return it; raises Problem (404, 409, 412)."""
+    [result] = verbs.apply(connection, order, [task_id])
+    task = found(connection, task_id)
+    if result.answer is Answer.STALE:
+        raise stale(task)
+    if result.answer not in SUCCESSES:
+        refused = refusal(order.verb, result)
+        refused.members |= {"current_state": result.state, "allowed_actions": actions_of(task)}
+        raise refused
+    return task
+
+
 async def _done(database: Database, task_id: int, order: Order) -> Response:
     def work(connection: Connection) -> Response:
-        [result] = verbs.apply(connection, order, [task_id])
-        task = found(connection, task_id)
-        if result.answer is Answer.STALE:
-            raise stale(task)
-        if result.answer not in SUCCESSES:
-            refused = refusal(order.verb, result)
-            refused.members |= {"current_state": result.state, "allowed_actions": actions_of(task)}
-            raise refused
+        task = carry_out(connection, order, task_id)
         moved = order.verb is Verb.REORDER
         more = {"new_next_execution_time": task["available_at"]} if moved else None
         return TaskResponse(task, more=more)

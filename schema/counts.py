@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
+from schema.filters import TaskFilter
 from schema.inserting import insert_rows
+from schema.models.queues import QueueCount
 from schema.reserved import CALLBACK_QUEUE
-from schema.statements import COUNT_EXACTLY, COUNT_QUICKLY
-from schema.states import Priority, Status
+from schema.statements import COUNT_EXACTLY, COUNT_QUEUED, COUNT_QUICKLY
+from schema.states import Priority, State, Status, state_of
 
 Key = tuple[str, str, str]
 """A queue, a status and a priority."""
@@ -33,6 +35,7 @@ _INSERT = "REPLACE INTO queue_counts (queue, status, priority, task_count, count
 _FORGET = "DELETE FROM queue_counts WHERE counted_at <> %s"
 _TOTALS = f"""SELECT status, SUM(task_count), MAX(counted_at) FROM queue_counts
 WHERE queue <> '{CALLBACK_QUEUE}' GROUP BY status"""  # noqa: S608  # a constant
+_COUNTS = QueueCount.__table__
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,47 @@ def totals(connection: Connection) -> Totals:
     rows = connection.exec_driver_sql(_TOTALS).all()
     by_status = dict.fromkeys(Status, 0) | {Status(row[0]): int(row[1]) for row in rows}
     return Totals(by_status, max((row[2] for row in rows), default=None))
+
+
+def by_state(connection: Connection) -> Mapping[State, int] | None:
+    """Return how many tasks there are in each state; None when nobody has counted yet.
+
+    As last counted, but for what is QUEUED: that is counted among the live leases now.
+    """
+    found = totals(connection)
+    if found.counted_at is None:
+        return None
+    counts: Counter[State] = Counter(dict.fromkeys(State, 0))
+    for status, number in found.by_status.items():
+        counts[state_of(status, None)] += number
+    queued = int(connection.exec_driver_sql(COUNT_QUEUED).scalar_one())
+    counts[State.QUEUED] = queued
+    counts[State.RUNNING] = max(counts[State.RUNNING] - queued, 0)
+    return counts
+
+
+def matching(connection: Connection, wanted: TaskFilter) -> int | None:
+    """Return how many tasks match a filter, as last counted; None where the counts do not tell.
+
+    They tell of queues, priorities, and of what follows from a status.
+    """
+    words = wanted.words()
+    if words.keys() - {"status", "state", "queue", "priority"} or _is_staged(wanted):
+        return None
+    statuses = wanted.statuses()
+    query = select(func.coalesce(func.sum(_COUNTS.c.task_count), 0))
+    for column, values in (
+        (_COUNTS.c.status, statuses),
+        (_COUNTS.c.queue, wanted.queue or None),
+        (_COUNTS.c.priority, wanted.priority or None),
+    ):
+        if values is not None:
+            query = query.where(column.in_(values))
+    return int(connection.execute(query).scalar_one())
+
+
+def _is_staged(wanted: TaskFilter) -> bool:
+    return len({State.QUEUED, State.RUNNING} & set(wanted.state)) == 1
 
 
 def _zeros(names: Iterable[str]) -> dict[Key, int]:

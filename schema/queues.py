@@ -93,6 +93,15 @@ def ensure(connection: Connection, names: Collection[str]) -> Prepared:
     return rows[0][0], defaults | dict.fromkeys(missing, QueueDefaults())
 
 
+def names(connection: Connection, *, limit: int) -> Sequence[str]:
+    """Return the names of up to `limit` queues, in their order."""
+    return (
+        connection.execute(select(_QUEUES.c.name).order_by(_QUEUES.c.name).limit(limit))
+        .scalars()
+        .all()
+    )
+
+
 def create(connection: Connection, name: str, fields: Mapping[str, Any]) -> bool:
     """Create a queue before its first task, with limits and defaults; False when it is there."""
     new = insert(Queue).prefix_with("IGNORE", dialect="mysql")

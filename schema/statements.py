@@ -292,6 +292,10 @@ SELECT queue, status, NULL, COUNT(*) FROM tasks FORCE INDEX ({STATUS_INDEX})
 WHERE status IN ('done', 'failed', 'cancelled') GROUP BY status, queue"""
 """The same by indexes: to_do has retrying in it, and what has finished no priority."""
 
+COUNT_QUEUED = f"""SELECT COUNT(*) FROM tasks FORCE INDEX ({STATUS_INDEX})
+WHERE status = 'in_progress' AND stage = 'QUEUED' AND delete_requested_at IS NULL"""
+"""Live leases whose handlers say that a remote system has not begun; bounded by the slots."""
+
 WAITS_FOR = f"""SELECT CASE
     WHEN NOT EXISTS (SELECT 1 FROM workers WHERE status = 'alive') THEN 'worker'
     WHEN available_at > UTC_TIMESTAMP(6) THEN 'available_at'

@@ -18,7 +18,7 @@ PO = FOLDER / "locale" / "zh" / "LC_MESSAGES" / "messages.po"
 MO = PO.with_suffix(".mo")
 
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "text": (2,)}
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "text": (2,), "english": None}
 OPTIONS = {
     "templates/**.html": {"trimmed": "true", "silent": "false", "extensions": "jinja2.ext.i18n"}
 }

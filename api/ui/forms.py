@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from api.bodies import JsonRoute, read_body
-from api.problems import Problem
+from api.faults import from_pydantic
+from api.problems import Invalid, Problem
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +27,9 @@ class Form:
         """Return the last value of a field; empty where it was not sent."""
         return (self.fields.get(name) or [""])[-1]
 
-    def many(self, name: str) -> list[str]:
-        """Return all values of a field, or the parts of them between commas."""
-        values = (part.strip() for value in self.fields.get(name, ()) for part in value.split(","))
-        return [value for value in values if value]
+    def several(self, name: str) -> list[str]:
+        """Return the parts of a field between commas."""
+        return [part.strip() for part in self.one(name).split(",") if part.strip()]
 
 
 async def read_form(request: Request) -> Form:
@@ -35,7 +39,18 @@ async def read_form(request: Request) -> Form:
         raise Problem(415, "form_media_type")
     body = await read_body(request, JsonRoute.body_bytes)
     try:
-        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=2_000)
+        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=500)
     except ValueError:
         raise Problem(400, "request_failed") from None
     return Form(fields)
+
+
+def checked(model: type[Checked], given: Mapping[str, Any]) -> Checked:
+    """Return what the API would take; raises Invalid as it does."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise Invalid(
+            [from_pydantic({**each, "loc": ("body", *each["loc"])}) for each in details]
+        ) from None

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import NoMatchFound, Route
 
 from api.access import CLIENTS, Access, Principal, roles_for
 from api.database import Database
@@ -90,8 +90,7 @@ def render(
 ) -> Response:
     """Return a page, or a part of one, from a template."""
     language = language_of(request)
-    found = _environment(language).get_template(template)
-    content = found.render(_around(request, language) | dict(values)).encode()
+    content = part(request, template, values).encode()
     told = HEADERS | {"content-language": TAGS[language]} | dict(headers or {})
     if len(content) >= SMALLEST_PACKED and takes_gzip(request):
         content = gzip.compress(content, 4)
@@ -100,6 +99,13 @@ def render(
     if request.query_params.get("lang"):
         response.set_cookie(COOKIE, language, max_age=YEAR_SECONDS, samesite="lax")
     return response
+
+
+def part(request: Request, template: str, values: Mapping[str, Any]) -> str:
+    """Return what a template makes of values."""
+    language = language_of(request)
+    found = _environment(language).get_template(template)
+    return found.render(_around(request, language) | dict(values))
 
 
 def refused(request: Request, problem: Problem) -> Response:
@@ -165,10 +171,19 @@ def _around(request: Request, language: Language) -> dict[str, Any]:
         "principal": principal,
         "is_operator": principal is not None and principal.role in {None, Actor.OPERATOR},
         "may": lambda verb: may(request, verb),
+        "events": _events(request),
         "zone": zone.key,
         "now": shown.now(),
         "moment": lambda value: shown.moment(value, zone),
     }
+
+
+def _events(request: Request) -> str:
+    """Return where the API tells of changes, or nothing where it does not."""
+    try:
+        return prefix(request.scope) + str(request.app.url_path_for("stream_events"))
+    except NoMatchFound:
+        return ""
 
 
 @cache

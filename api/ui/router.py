@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute
 
 from api.paths import prefix
 from api.problems import Problem
-from api.ui import assets, login
+from api.ui import actions, assets, login, tasks
 from api.ui.pages import PageRoute
 
 
@@ -29,6 +29,8 @@ ROUTES: list[BaseRoute] = [
     PageRoute("/", root, roles=None),
     PageRoute("/ui", overview),
     *login.ROUTES,
+    *tasks.ROUTES,
+    *actions.ROUTES,
     *assets.ROUTES,
     PageRoute("/ui/{rest:path}", nothing, roles=None),
 ]

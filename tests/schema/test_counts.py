@@ -7,8 +7,9 @@ from sqlalchemy import Engine
 
 from schema import counts, queues
 from schema.counts import share_out
+from schema.filters import TaskFilter
 from schema.runtime.transactions import transaction
-from schema.states import Priority, Status
+from schema.states import Priority, State, Status
 from tests.rows import change, claim, fail, make, row, rows, succeed
 
 BOTH = pytest.mark.parametrize("exactly", [True, False], ids=["exactly", "quickly"])
@@ -168,3 +169,54 @@ def test_tasks_by_plain_sql_bring_their_queue_along(engine: Engine) -> None:
 
     (claimed,) = claim(engine)
     assert row(engine, claimed.id)["title"] == "by hand"
+
+
+def test_states_are_counted_as_the_statuses_that_they_stand_for(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        assert counts.by_state(connection) is None
+    for number, status in enumerate((Status.PAUSED, Status.RETRYING, Status.DONE), start=2):
+        for task_id in make(engine, number):
+            put(engine, task_id, status)
+    make(engine, 3)
+    queued, *_ = claim(engine, 3)
+    make(engine, 1)
+    change(engine, queued.id, "stage = 'QUEUED'")
+    count(engine)
+
+    with transaction(engine) as connection:
+        found = counts.by_state(connection)
+
+    assert found == {
+        State.READY: 2,
+        State.PENDING: 4,
+        State.QUEUED: 1,
+        State.RUNNING: 2,
+        State.SUCCESS: 4,
+        State.FAILED: 0,
+        State.STOPPED: 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (TaskFilter(), 6),
+        (TaskFilter(queue=["a"]), 3),
+        (TaskFilter(queue=["a", "b"], state=["PENDING"], priority=["高"]), 4),
+        (TaskFilter(state=["QUEUED", "RUNNING"]), 0),
+        (TaskFilter(state=["FAILED"], status=["done"]), 0),
+        (TaskFilter(state=["RUNNING"]), None),
+        (TaskFilter(tag=["x"]), None),
+        (TaskFilter(q="a"), None),
+    ],
+)
+def test_the_counts_tell_how_many_match_where_they_can(
+    engine: Engine, wanted: TaskFilter, expected: int | None
+) -> None:
+    for queue in ("a", "b"):
+        make(engine, 2, queue=queue, priority=Priority.HIGH)
+        make(engine, 1, queue=queue)
+    count(engine)
+
+    with transaction(engine) as connection:
+        assert counts.matching(connection, wanted) == expected

@@ -120,4 +120,4 @@ def _strings(string: object) -> list[str]:
 
 
 def _places(sentence: str) -> list[str]:
-    return re.findall(r"%\(\w+\)s|%%", sentence)
+    return re.findall(r"%\(\w+\)s|\{\w+\}|%%", sentence)

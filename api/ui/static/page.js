@@ -39,6 +39,10 @@ document.addEventListener("htmx:error", ({ detail }) => {
   if (detail.ctx) say(root.dataset.away, "error");
 });
 
+document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+  if (ctx.response.status >= 500 && !ctx.response.headers.has("hx-trigger")) say(root.dataset.failed, "error");
+});
+
 // Fields that say nothing stay out of addresses.
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
   if (ctx.request.method !== "GET") return;
