@@ -18,7 +18,7 @@ from api.ui.asked import ask
 from api.ui.forms import Form, checked, read_form
 from api.ui.pages import HEADERS, PageRoute, database_of, message, render, text, triggers
 from api.ui.words import english, language_of
-from api.verbs import WithReason
+from api.verbs import Move, WithReason
 from api.verbs import carry_out as carry_out_one
 from schema import batches
 from schema.batches import Report
@@ -32,6 +32,7 @@ DONE = {
     Verb.STOP: english("Task %(id)s is told to stop."),
     Verb.PAUSE: english("Task %(id)s is paused."),
     Verb.RESUME: english("Task %(id)s is resumed."),
+    Verb.REORDER: english("Task %(id)s is moved."),
     Verb.DELETE: english("Task %(id)s is deleted."),
 }
 """The verbs that have buttons, and what is said when one was done."""
@@ -73,6 +74,8 @@ async def do_one(request: Request) -> Response:
 async def do_many(request: Request) -> Response:
     """Do a verb to the tasks selected, and report."""
     verb, form = _verb(request), await read_form(request)
+    if verb not in ALL_DONE:
+        raise Problem(404, "not_found")
     order = _order(request, verb, form)
     selection = _selection(request, form)
     selection.require(request.scope["principal"])
@@ -116,8 +119,11 @@ def _verb(request: Request) -> Verb:
 def _order(request: Request, verb: Verb, form: Form) -> Order:
     principal: Principal = request.scope["principal"]
     principal.require(roles_for(verb))
-    reason = checked(WithReason, {"reason": form.one("reason") or None}).reason
-    return Order(verb, principal.acting(verb), reason)
+    given = {"reason": form.one("reason") or None}
+    if verb is Verb.REORDER:
+        move = checked(Move, given | {"to": form.one("to") or None})
+        return Order(verb, principal.acting(verb), move.reason, move.place)
+    return Order(verb, principal.acting(verb), checked(WithReason, given).reason)
 
 
 def _selection(request: Request, form: Form) -> Selection:

@@ -98,10 +98,11 @@ def _understood(pairs: Pairs, zone: ZoneInfo) -> Iterable[tuple[str, str]]:
     if not any(name == "limit" for name, _ in pairs):
         yield "limit", str(PER_PAGE)
     for name, value in pairs:
-        yield name, _with_offset(value, zone) if name in _MOMENTS else value
+        yield name, with_offset(value, zone) if name in _MOMENTS else value
 
 
-def _with_offset(value: str, zone: ZoneInfo) -> str:
+def with_offset(value: str, zone: ZoneInfo) -> str:
+    """Return a time of a form as RFC 3339 has it; without an offset it is the zone's."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:

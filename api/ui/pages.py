@@ -146,6 +146,14 @@ def may(request: Request, verb: str) -> bool:
     return principal is not None and principal.may(roles_for(Verb(verb)))
 
 
+def path_of(request: Request, name: str, **parameters: Any) -> str:
+    """Return the address of a route of the API by its name, nothing where there is none."""
+    try:
+        return prefix(request.scope) + str(request.app.url_path_for(name, **parameters))
+    except NoMatchFound:
+        return ""
+
+
 def _to_login(request: Request) -> Response:
     root = prefix(request.scope)
     here = f"{request.scope['path']}?{request.url.query}".removesuffix("?")
@@ -171,19 +179,10 @@ def _around(request: Request, language: Language) -> dict[str, Any]:
         "principal": principal,
         "is_operator": principal is not None and principal.role in {None, Actor.OPERATOR},
         "may": lambda verb: may(request, verb),
-        "events": _events(request),
         "zone": zone.key,
         "now": shown.now(),
         "moment": lambda value: shown.moment(value, zone),
     }
-
-
-def _events(request: Request) -> str:
-    """Return where the API tells of changes, or nothing where it does not."""
-    try:
-        return prefix(request.scope) + str(request.app.url_path_for("stream_events"))
-    except NoMatchFound:
-        return ""
 
 
 @cache

@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute
 
 from api.paths import prefix
 from api.problems import Problem
-from api.ui import actions, assets, login, tasks
+from api.ui import actions, assets, creation, login, task, tasks
 from api.ui.pages import PageRoute
 
 
@@ -30,6 +30,8 @@ ROUTES: list[BaseRoute] = [
     PageRoute("/ui", overview),
     *login.ROUTES,
     *tasks.ROUTES,
+    *creation.ROUTES,
+    *task.ROUTES,
     *actions.ROUTES,
     *assets.ROUTES,
     PageRoute("/ui/{rest:path}", nothing, roles=None),

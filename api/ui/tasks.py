@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.problems import Problem
 from api.ui.asked import PAGE_SIZES, Asked, actions_of_all, ask
-from api.ui.pages import HEADERS, PageRoute, database_of, part, render
+from api.ui.pages import HEADERS, PageRoute, database_of, part, path_of, render
 from api.ui.words import language_of
 from schema import counts, listing, queues
 from schema.fields import MAX_ID
@@ -25,6 +25,9 @@ MOST_QUEUES = 200
 
 MOST_NEW = 100
 """How far new tasks are counted."""
+
+
+PRIORITIES = [str(each) for each in Priority]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ async def tasks_screen(request: Request) -> Response:
     values = {
         "asked": asked,
         "sizes": PAGE_SIZES,
-        "priorities": [str(each) for each in Priority],
+        "priorities": PRIORITIES,
+        "stream": path_of(request, "stream_events"),
         "by_state": listed.by_state,
         "matching": listed.matching,
         "queues": listed.queues,

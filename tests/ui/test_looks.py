@@ -9,7 +9,14 @@ from tests.ui.states import one_of_each
 from tests.ui.watching import Watch
 
 SERIOUS = {"serious", "critical"}
-SCREENS = ["/ui/tasks", "/ui/tasks?queue=nothing", "/ui/login"]
+SCREENS = [
+    "/ui/tasks",
+    "/ui/tasks?queue=nothing",
+    "/ui/tasks/{RUNNING}",
+    "/ui/tasks/{FAILED}",
+    "/ui/tasks/new",
+    "/ui/login",
+]
 
 SELECT = """() => {
     document.querySelectorAll("details").forEach((each) => { each.open = true; });

@@ -20,10 +20,22 @@ document.addEventListener("click", (event) => {
   }
   const opener = event.target.closest("[data-dialog]");
   if (opener) document.getElementById(opener.dataset.dialog).showModal();
+  if (event.target.closest("[data-cancel]")) event.target.closest("dialog").close();
   if (event.target.closest(".message button")) event.target.closest(".message").remove();
   const copier = event.target.closest("[data-copy]");
-  if (copier) navigator.clipboard.writeText(copier.dataset.copy).then(() => say(copier.dataset.copied));
+  if (copier) copy(copier.dataset.copy).then(() => say(copier.dataset.copied));
 });
+
+// Browsers have a clipboard behind TLS and on this machine only; elsewhere a field is copied from.
+function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = Object.assign(document.createElement("textarea"), { value: text });
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+  return Promise.resolve();
+}
 
 // The server speaks through this event too: the header HX-Trigger.
 function say(text, kind = "done") {

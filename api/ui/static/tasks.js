@@ -112,55 +112,24 @@ document.addEventListener("click", (event) => {
 
 // What is done
 
-function asked(verb, tasks, isEvery = false) {
-  const dialog = $("#confirm");
-  const title = $("#confirm-title");
-  const { one, many, every } = title.dataset;
-  const { matching } = $("#listing")?.dataset ?? {};
-  const total = isEvery ? matching : tasks.length;
-  const count = total === "" ? every : Number(total) === 1 ? one : fill(many, { count: number(total) });
-  title.textContent = fill(title.dataset[verb], { count });
-  const states = {};
-  for (const { state } of isEvery ? [] : tasks) states[state] = (states[state] ?? 0) + 1;
-  $("[data-states]", dialog).textContent = Object.entries(states)
-    .map(([state, times]) => `${times} ${state}`)
-    .join(", ");
-  const list = $("[data-titles]", dialog);
-  const titles = (isEvery ? [] : tasks).map(({ title: each }) => each);
-  const rest = titles.length - 5;
-  const lines = titles.slice(0, 5).concat(rest > 0 ? fill(list.dataset.more, { count: rest }) : []);
-  list.replaceChildren(...lines.map((line) => Object.assign(document.createElement("li"), { textContent: line })));
-  const note = $("[data-note]", dialog);
-  note.textContent = note.dataset[verb] ?? "";
-  const yes = $("[data-yes]", dialog);
-  yes.textContent = yes.dataset[verb];
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+// Another script asks, in the dialog; null: no, else the reason that was given.
+function asked(verb, isEvery) {
+  const tasks = isEvery ? [] : [...chosen.values()];
+  const count = isEvery ? $("#listing").dataset.matching : String(tasks.length);
+  return new Promise((answer) => {
+    document.dispatchEvent(new CustomEvent("ask", { detail: { verb, tasks, count, answer } }));
   });
 }
-
-document.addEventListener("htmx:confirm", (event) => {
-  event.preventDefault();
-  const { ctx, issueRequest, dropRequest } = event.detail;
-  const row = ctx.sourceElement.closest("[data-row]");
-  held.add(row);
-  asked(ctx.confirm, [said(row)]).then((isSure) => {
-    if (isSure) issueRequest();
-    else dropRequest();
-    if (!isSure) held.delete(row);
-  });
-});
 
 async function doMany(button) {
   const verb = button.dataset.batch;
   const ids = [...chosen.keys()];
   const { address, matching } = $("#listing").dataset;
   const isEvery = isAllMatching;
-  const mustAsk = isEvery || verb !== "start";
-  if (mustAsk && !(await asked(verb, [...chosen.values()], isEvery))) return;
-  const values = isEvery ? { matching: address, total: matching } : { ids: ids.join(",") };
+  const reason = isEvery || verb !== "start" ? await asked(verb, isEvery) : "";
+  if (reason === null) return;
+  const which = isEvery ? { matching: address, total: matching } : { ids: ids.join(",") };
+  const values = { ...which, reason };
   await htmx.ajax("POST", `${base}/ui/tasks/batch/${verb}`, { values, target: "#report-body", swap: "innerHTML" });
   if (isEvery && $("#report-body progress")) {
     $("#report").showModal();
@@ -254,6 +223,9 @@ function announce(count) {
   button.textContent = count === 1 ? button.dataset.one : fill(button.dataset.many, { count });
 }
 
+document.addEventListener("htmx:confirm", ({ detail: { ctx } }) => {
+  held.add(ctx.sourceElement.closest("[data-row]"));
+});
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   held.delete(ctx.sourceElement.closest("[data-row]"));
 });
