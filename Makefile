@@ -1,6 +1,6 @@
 # Everything a developer runs. Set-up happens by itself, and again when a requirements file changed.
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench lock openapi sql clean
+.PHONY: help up test check bench lock openapi screenshots sql clean
 
 WORKERS ?= 1
 DB ?=
@@ -38,6 +38,10 @@ lock: .venv/runtime ## pin the newest versions that pyproject.toml allows, with 
 
 openapi: .venv/runtime ## write docs/openapi.json, after a change of what the API takes or tells
 	@$(RUN) -m tools.openapi
+
+screenshots: .venv/development ## take those of docs/screenshots anew
+	@$(RUN) -m tools.servers install $(DB) chromium >/dev/null
+	@$(RUN) -m tests.ui.screenshots
 
 sql: ## open the database of make up in a client: ARGS="-e 'SELECT ...'" for one statement
 	@test -x $(RUN) || { echo '`make up` has not run in this checkout: run it first.' >&2; exit 1; }

@@ -59,6 +59,10 @@ class Asked:
         """Whether it asks for less than all tasks."""
         return any(name not in PAGING for name, _ in self.pairs)
 
+    def filters(self, zone: ZoneInfo) -> str:
+        """Return the query that asks the API for all that matches."""
+        return urlencode([pair for pair in _understood(self.pairs, zone) if pair[0] not in PAGING])
+
     def address(self, **more: Any) -> str:
         """Return the query of an address that asks for the same, elsewhere in the list."""
         kept = [pair for pair in self.pairs if pair[0] not in {"before_id", "offset"}]

@@ -23,6 +23,9 @@ from schema.states import Priority, State
 MOST_QUEUES = 200
 """Names of queues that the form offers."""
 
+MOST_TOLD = 100
+"""Of the newest that match, the stream tells of so many, and of others where Redis is there."""
+
 MOST_NEW = 100
 """How far new tasks are counted."""
 
@@ -48,7 +51,8 @@ async def tasks_screen(request: Request) -> Response:
         "asked": asked,
         "sizes": PAGE_SIZES,
         "priorities": PRIORITIES,
-        "stream": path_of(request, "stream_events"),
+        "stream": _stream(request, asked),
+        "is_partly_told": len(listed.page.tasks) > MOST_TOLD or asked.value("before_id") != "",
         "by_state": listed.by_state,
         "matching": listed.matching,
         "queues": listed.queues,
@@ -79,6 +83,11 @@ async def changed_rows(request: Request) -> Response:
     }
     headers = HEADERS | {"content-type": "application/json"}
     return Response(orjson.dumps(told, option=orjson.OPT_NON_STR_KEYS), 200, headers)
+
+
+def _stream(request: Request, asked: Asked) -> str:
+    path = path_of(request, "stream_events")
+    return f"{path}?{asked.filters(request.app.state.zone)}" if path and asked.query else ""
 
 
 def _look(connection: Connection, asked: Asked) -> Listed:

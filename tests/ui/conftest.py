@@ -1,41 +1,24 @@
 """The dashboard in a real browser, before an API that runs as a process."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from sqlalchemy import Engine
 
 from tests.api.conftest import client, running_api
 from tests.api.process import api_process
+from tests.ui.browsers import chromium
 from tests.ui.watching import Watch
-from tools.servers.programs import find_browser
 
 __all__ = ["client", "running_api"]
-
-OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium, started once for all tests."""
-    program = find_browser()
-    assert program, "there is no Chromium: python -m tools.servers install chromium"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=program.command[0], args=list(OPTIONS), env=dict(os.environ)
-        )
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,66 +1,60 @@
-// Tells the page that something has changed: the event "live" on the document, at most twice a
-// second, with the numbers of the tasks where they are known. It hears so from the server's
-// stream, and looks every two seconds where there is none. It rests while nobody looks.
+// Tells the page that something may have changed: the event "live" on the document, at most twice
+// a second. It hears so from the stream that [data-events] names, beside which it looks now and
+// then, because durations grow; without the stream it looks every two seconds. It rests while
+// nobody looks.
 const button = document.getElementById("live");
 const POLL_MS = 2000;
+const BESIDE_MS = 5000;
 const GATHER_MS = 400;
 const AGAIN_MS = 15000;
 
 let source = null;
+let address = "";
 let poll = 0;
 let again = 0;
 let gathering = 0;
-let ids = new Set();
-let isAll = false;
+let isMore = false;
 
 function show(state) {
   button.dataset.live = state;
   button.firstElementChild.textContent = button.dataset[state];
 }
 
-function tell(id) {
-  if (id === undefined) isAll = true;
-  else ids.add(id);
-  gathering ||= setTimeout(() => {
-    const detail = { ids, isAll };
-    [gathering, ids, isAll] = [0, new Set(), false];
-    document.dispatchEvent(new CustomEvent("live", { detail }));
+function tell() {
+  isMore = true;
+  if (gathering) return;
+  isMore = false;
+  document.dispatchEvent(new CustomEvent("live"));
+  gathering = setTimeout(() => {
+    gathering = 0;
+    if (isMore) tell();
   }, GATHER_MS);
 }
 
-function lookNowAndThen() {
-  if (poll) return;
-  show("poll");
-  poll = setInterval(tell, POLL_MS);
+function look(state, milliseconds) {
+  show(state);
+  clearInterval(poll);
+  poll = setInterval(tell, milliseconds);
 }
 
 function stop() {
   source?.close();
   clearInterval(poll);
   clearTimeout(again);
-  [source, poll, again] = [null, 0, 0];
+  [source, poll, again, address] = [null, 0, 0, ""];
 }
 
 function listen() {
-  if (source?.readyState === EventSource.OPEN) return;
-  source?.close();
-  if (!button.dataset.events) {
-    lookNowAndThen();
-    return;
-  }
-  source = new EventSource(button.dataset.events);
-  source.onopen = () => {
-    clearInterval(poll);
-    poll = 0;
-    show("stream");
-  };
-  for (const name of ["snapshot", "resync"]) source.addEventListener(name, () => tell());
-  for (const name of ["task", "gone"]) {
-    source.addEventListener(name, ({ data }) => tell(JSON.parse(data).id));
-  }
+  const place = document.querySelector("[data-events]")?.dataset;
+  address = place?.events ?? "";
+  look("poll", POLL_MS);
+  if (!address) return;
+  source = new EventSource(address);
+  source.onopen = () => look("stream", "partly" in place ? POLL_MS : BESIDE_MS);
+  for (const name of ["snapshot", "task", "gone"]) source.addEventListener(name, tell);
   source.onerror = () => {
-    lookNowAndThen();
-    if (source.readyState === EventSource.CLOSED) again = setTimeout(listen, AGAIN_MS);
+    look("poll", POLL_MS);
+    if (source.readyState === EventSource.CLOSED) again = setTimeout(decide, AGAIN_MS);
   };
 }
 
@@ -78,8 +72,12 @@ button.addEventListener("click", () => {
   button.setAttribute("aria-pressed", String(!isPaused));
   decide();
 });
+document.addEventListener("htmx:after:swap", () => {
+  const now = document.querySelector("[data-events]")?.dataset.events ?? "";
+  if (now !== address) decide();
+});
 document.addEventListener("visibilitychange", decide);
 window.addEventListener("pagehide", stop);
 window.addEventListener("pageshow", ({ persisted }) => persisted && decide());
 show("off");
-listen();
+if (!document.hidden) listen();
