@@ -91,14 +91,26 @@ def render(
     """Return a page, or a part of one, from a template."""
     language = language_of(request)
     content = part(request, template, values).encode()
-    told = HEADERS | {"content-language": TAGS[language]} | dict(headers or {})
-    if len(content) >= SMALLEST_PACKED and takes_gzip(request):
-        content = gzip.compress(content, 4)
-        told |= {"content-encoding": "gzip"}
-    response = Response(content, status_code, told, "text/html")
+    told = {"content-language": TAGS[language], **(headers or {})}
+    response = packed(request, content, status_code, told)
     if request.query_params.get("lang"):
         response.set_cookie(COOKIE, language, max_age=YEAR_SECONDS, samesite="lax")
     return response
+
+
+def packed(
+    request: Request,
+    content: bytes,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    media_type: str = "text/html",
+) -> Response:
+    """Return content with the headers of pages, compressed where the browser takes that."""
+    told = {**HEADERS, **(headers or {})}
+    if len(content) >= SMALLEST_PACKED and takes_gzip(request):
+        content = gzip.compress(content, 4)
+        told["content-encoding"] = "gzip"
+    return Response(content, status_code, told, media_type)
 
 
 def part(request: Request, template: str, values: Mapping[str, Any]) -> str:

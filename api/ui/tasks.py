@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.problems import Problem
 from api.ui.asked import PAGE_SIZES, Asked, actions_of_all, ask
-from api.ui.pages import HEADERS, PageRoute, database_of, part, path_of, render
+from api.ui.pages import PageRoute, database_of, packed, part, path_of, render
 from api.ui.words import language_of
 from schema import counts, listing, queues
 from schema.fields import MAX_ID
@@ -81,8 +81,8 @@ async def changed_rows(request: Request) -> Response:
         "states": by_state,
         "new": new,
     }
-    headers = HEADERS | {"content-type": "application/json"}
-    return Response(orjson.dumps(told, option=orjson.OPT_NON_STR_KEYS), 200, headers)
+    content = orjson.dumps(told, option=orjson.OPT_NON_STR_KEYS)
+    return packed(request, content, media_type="application/json")
 
 
 def _stream(request: Request, asked: Asked) -> str:
