@@ -5,7 +5,7 @@ or takes them away does it while the row of that SHA-256 is locked, and the row 
 the same transaction: so no row loses its bytes to one who saw an older row go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,14 @@ def find(connection: Connection, file_id: int) -> FileRow:
     if found is None:
         raise FileMissingError(file_id)
     return dict(found)
+
+
+def find_all(connection: Connection, file_ids: Collection[int]) -> list[FileRow]:
+    """Return those of the files that are there, by their numbers."""
+    if not file_ids:
+        return []
+    query = select(_FILES).where(_FILES.c.id.in_(file_ids)).order_by(_FILES.c.id)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def remove(connection: Connection, file_id: int) -> str:

@@ -11,6 +11,7 @@ from api.bodies import parse
 from api.catalogue import detail_of, fault_of
 from api.creating import Creations, Wanted
 from api.faults import Fault
+from api.file_problems import fault_of_missing
 from api.languages import Language
 from api.paths import prefix
 from api.problems import Invalid, Problem
@@ -24,6 +25,7 @@ from api.ui.tasks import MOST_QUEUES, PRIORITIES
 from api.ui.words import language_of
 from schema import queues
 from schema.fields import MAX_ID
+from schema.file_references import FilesMissingError
 from schema.listing import TaskRow
 from schema.task_fields import TaskCreation
 
@@ -66,7 +68,7 @@ async def create(request: Request) -> Response:
         creation = checked(TaskCreation, _creation(request, form))
         creations: Creations = request.app.state.creations
         wanted = Wanted(creation.task(), prefix(request.scope))
-        response = await creations.create(wanted, database_of(request))
+        response = await _created(creations, wanted, request)
     except Invalid as problem:
         faults = {
             fault.pointer.split("/")[1]: fault_of(fault.code, fault.values, language)
@@ -79,6 +81,13 @@ async def create(request: Request) -> Response:
     number = response.headers["location"].rpartition("/")[2]
     there = f"{prefix(request.scope)}/ui/tasks/{number}"
     return Response(None, 204, HEADERS | {"hx-redirect": there})
+
+
+async def _created(creations: Creations, wanted: Wanted, request: Request) -> Response:
+    try:
+        return await creations.create(wanted, database_of(request))
+    except FilesMissingError as error:
+        raise Invalid([fault_of_missing(each) for each in error.missing]) from None
 
 
 def _form(

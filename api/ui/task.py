@@ -13,7 +13,9 @@ from api.refusals import found
 from api.task_json import summary
 from api.ui import shown
 from api.ui.pages import PageRoute, database_of, path_of, render
-from schema import history, listing
+from schema import files, history, listing
+from schema.file_references import references
+from schema.files import FileRow
 from schema.filters import TaskFilter
 from schema.listing import TaskRow
 from schema.states import WAITING, AttemptOutcome, Status
@@ -21,6 +23,8 @@ from schema.waiting import WaitsFor, waits_for
 
 MOST_SAME = 100
 """How far tasks with the same class of error are counted."""
+
+MOST_FILES = 100
 
 MOST_SHOWN = 40_000
 """Characters of a document that a page shows; the API has the rest."""
@@ -51,6 +55,7 @@ class Looked:
     events: Rows
     waits: WaitsFor | None
     same: tuple[int, bool] | None
+    files: list[FileRow]
 
 
 async def task_screen(request: Request) -> Response:
@@ -65,6 +70,7 @@ async def task_screen(request: Request) -> Response:
         "events": looked.events[::-1],
         "waits": looked.waits,
         "same": looked.same,
+        "files": looked.files,
         "bars": list(_bars(spans, now)),
         "documents": _documents(looked.task),
         "stream": path_of(request, "stream_task_events", task_id=task_id),
@@ -109,6 +115,7 @@ def _look(connection: Connection, task_id: int) -> Looked:
         history.events(connection, task_id),
         waits_for(connection, task_id),
         _same(connection, task),
+        _files(connection, task),
     )
 
 
@@ -119,6 +126,12 @@ def _same(connection: Connection, task: TaskRow) -> tuple[int, bool] | None:
     wanted = TaskFilter(error_class=[task["error_class"]])
     page = listing.page(connection, wanted, limit=MOST_SAME)
     return sum(each["id"] != task["id"] for each in page.tasks), page.next is not None
+
+
+def _files(connection: Connection, task: TaskRow) -> list[FileRow]:
+    """Return the files that payload and result name."""
+    named = {**references(task["payload"]), **references(task["result"])}
+    return files.find_all(connection, list(named)[:MOST_FILES])
 
 
 def _documents(task: TaskRow) -> list[tuple[str, str, bool]]:

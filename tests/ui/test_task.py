@@ -165,7 +165,7 @@ def test_a_task_is_created_as_the_form_says(page: Page, engine: Engine) -> None:
     page.get_by_label("Queue").fill("images")
     page.get_by_label("Priority").select_option("高")
     page.get_by_label("Tags").fill("b, a")
-    page.get_by_label("Payload").fill(f'{{"seed": {BIG}}}')
+    page.get_by_label("Payload (JSON)").fill(f'{{"seed": {BIG}}}')
     page.get_by_label("Retries").fill("0")
     page.get_by_label("Not before").fill("2099-01-02T03:04")
     page.get_by_label("Hold it").check()
@@ -186,12 +186,12 @@ def test_what_is_wrong_with_a_form_stands_beside_the_field(
     watch.expected = ("422",)
     page.goto("/ui/tasks/new")
     page.get_by_label("Queue").fill("!!")
-    page.get_by_label("Payload").fill("{")
+    page.get_by_label("Payload (JSON)").fill("{")
     page.get_by_label("Tags").fill("kept")
 
     page.get_by_role("button", name="Create").click()
     expect(page.locator("#fault-payload")).to_contain_text("line 1")
-    page.get_by_label("Payload").fill("")
+    page.get_by_label("Payload (JSON)").fill("")
     page.get_by_role("button", name="Create").click()
 
     expect(page.locator("#fault-queue")).to_contain_text("letters")
@@ -223,3 +223,33 @@ def test_a_duplicate_begins_with_what_the_task_has(page: Page, client: TestClien
     expect(page).not_to_have_url(re.compile(r"/new|/" + str(task["id"]) + "$"))
     expect(page.locator(".document")).to_contain_text(str(BIG))
     expect(page.locator(".facts .tag")).to_have_text(["a", "b"])
+
+
+def test_a_file_is_stored_named_in_the_payload_and_offered_by_the_task(
+    page: Page, engine: Engine
+) -> None:
+    page.goto("/ui/tasks/new")
+    page.get_by_label("Title").fill("with a file")
+    page.locator("[data-upload]").set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"notes"}
+    )
+
+    expect(page.locator(".message")).to_contain_text("notes.txt: stored")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("h1")).to_have_text("with a file")
+    link = page.get_by_role("link", name="notes.txt")
+    with page.expect_download() as download:
+        link.click()
+    assert download.value.path().read_bytes() == b"notes"
+    assert rows(engine, "SELECT task_id FROM task_files")
+
+
+def test_a_file_that_is_not_there_is_told_beside_the_payload(page: Page, watch: Watch) -> None:
+    watch.expected = ("422",)
+    page.goto("/ui/tasks/new")
+    page.get_by_label("Title").fill("without a file")
+    page.get_by_label("Payload (JSON)").fill('{"file": 12345}')
+
+    page.get_by_role("button", name="Create").click()
+
+    expect(page.locator("#fault-payload")).to_contain_text("12345")
