@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from httpx2 import Response
+from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from api import sessions
@@ -12,7 +13,10 @@ from api.main import build
 from api.ui.pages import PageRoute
 from api.ui.router import ROUTES
 from schema.runtime.settings import Settings
+from schema.states import State
 from tests.api.requests import create, problem
+from tests.rows import make, row, rows
+from tests.ui.states import one_of_each
 
 HERE = "https://tasks.example"
 OWN = {"sec-fetch-site": "same-origin", "origin": HERE}
@@ -200,3 +204,62 @@ def test_without_tokens_other_pages_of_this_machine_change_nothing(client: TestC
     assert client.post("/ui/logout", headers=own).status_code == 200
     for headers in ({}, own | {"sec-fetch-site": "same-site"}, own | {sessions.PAGE_HEADER: "x"}):
         assert client.post("/ui/logout", headers=headers).status_code == 403
+
+
+def test_a_client_sees_and_does_no_verbs_but_delete(visitor: TestClient, engine: Engine) -> None:
+    made = one_of_each(engine)
+    log_in(visitor, "client")
+    headers = OWN | {sessions.PAGE_HEADER: page_token(visitor), "hx-request": "true"}
+
+    listed = visitor.get("/ui/tasks").text
+    shown = visitor.get(f"/ui/tasks/{made[State.PENDING]}").text
+    for page in (listed, shown):
+        assert set(re.findall(r'data-(?:verb|batch)="(\w+)"', page)) == {"delete"}
+        assert "/ui/queues" not in page
+    for path in (f"{made[State.READY]}/start", f"{made[State.PENDING]}/reorder", "batch/stop"):
+        form = {"ids": str(made[State.PENDING]), "to": "first"}
+        response = visitor.post(f"/ui/tasks/{path}", data=form, headers=headers)
+        assert (response.status_code, response.content) == (403, b""), path
+        assert "token of a client" in response.headers["hx-trigger"]
+    headers |= {"content-type": "application/x-www-form-urlencoded"}
+    gone = visitor.post(f"/ui/tasks/{made[State.READY]}/delete", headers=headers)
+    assert gone.status_code == 200
+
+
+def test_a_client_cannot_mean_all_that_match(visitor: TestClient, engine: Engine) -> None:
+    make(engine)
+    log_in(visitor, "client")
+    headers = OWN | {sessions.PAGE_HEADER: page_token(visitor), "hx-request": "true"}
+
+    form = {"matching": "state=PENDING"}
+    response = visitor.post("/ui/tasks/batch/delete", data=form, headers=headers)
+
+    assert response.status_code == 403
+
+
+@pytest.mark.parametrize("matching", ["", "limit=100", "lang=zh"])
+def test_all_tasks_are_never_meant_by_leaving_out_which(
+    visitor: TestClient, engine: Engine, matching: str
+) -> None:
+    [task_id] = make(engine)
+    log_in(visitor, "operator")
+    headers = OWN | {sessions.PAGE_HEADER: page_token(visitor), "hx-request": "true"}
+
+    response = visitor.post(
+        "/ui/tasks/batch/delete", data={"matching": matching, "x": "y"}, headers=headers
+    )
+
+    assert response.status_code == 422
+    assert row(engine, task_id)
+
+
+def test_an_operator_is_named_in_the_events(visitor: TestClient, engine: Engine) -> None:
+    made = one_of_each(engine)
+    log_in(visitor, "operator")
+    headers = OWN | {sessions.PAGE_HEADER: page_token(visitor), "hx-request": "true"}
+
+    form = {"reason": "again"}
+    visitor.post(f"/ui/tasks/{made[State.READY]}/start", data=form, headers=headers)
+
+    [event] = rows(engine, "SELECT actor, verb, reason FROM task_events")
+    assert event == {"actor": "operator", "verb": "start", "reason": "again"}

@@ -32,6 +32,7 @@ function tell() {
 }
 
 function look(state, milliseconds) {
+  if (poll && button.dataset.live === state) return; // each failure would put off the next look
   show(state);
   clearInterval(poll);
   poll = setInterval(tell, milliseconds);
