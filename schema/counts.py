@@ -108,6 +108,8 @@ def matching(connection: Connection, wanted: TaskFilter) -> int | None:
         return None
     statuses = wanted.statuses()
     query = select(func.coalesce(func.sum(_COUNTS.c.task_count), 0))
+    if not wanted.queue:
+        query = query.where(_COUNTS.c.queue != CALLBACK_QUEUE)
     for column, values in (
         (_COUNTS.c.status, statuses),
         (_COUNTS.c.queue, wanted.queue or None),

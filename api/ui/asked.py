@@ -14,8 +14,7 @@ from api.languages import Language
 from api.problems import Invalid
 from api.task_query import SEVERAL, TaskQuery, parse
 from schema.filters import TaskFilter
-from schema.states import STATUSES_OF
-from schema.verbs import allowed_actions
+from schema.states import STATUSES_OF, allowed_actions
 
 PER_PAGE = 50
 PAGE_SIZES = (50, 100, 250, 500)

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.refusals import found
-from api.task_json import summary
 from api.ui import shown
 from api.ui.pages import PageRoute, database_of, path_of, render
 from schema import files, history, listing
@@ -18,6 +17,7 @@ from schema.file_references import references
 from schema.files import FileRow
 from schema.filters import TaskFilter
 from schema.listing import TaskRow
+from schema.shown import summary
 from schema.states import WAITING, AttemptOutcome, Status
 from schema.waiting import WaitsFor, waits_for
 
