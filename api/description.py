@@ -51,6 +51,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 0},
     },
     "Accept": {"description": "The media type that is taken", "schema": {"type": "string"}},
+    "Content-Range": {
+        "description": "Which bytes of how many, or how many there are",
+        "schema": {"type": "string"},
+    },
     "ETag": {
         "description": "For If-None-Match; a task's also for If-Match",
         "schema": {"type": "string"},
@@ -72,6 +76,7 @@ OF_STATUS = {
     409: "Retry-After",
     412: "ETag",
     415: "Accept",
+    416: "Content-Range",
     429: "Retry-After",
     503: "Retry-After",
 }
@@ -94,6 +99,7 @@ GROUPS: Mapping[str, str] = {
     "schedules": "Make tasks again and again",
     "accounts": "What belongs to one account",
     "tags": "Names that tasks are found by",
+    "files": "Bytes that tasks refer to",
     "queues": "Limits, defaults and pauses of queues",
     "dispatcher": "The switch over everything that is claimed",
     "workers": "Processes that run tasks",
@@ -236,9 +242,10 @@ def _exemplify(told: dict[str, Any] | None) -> None:
     for content in (told or {}).get("content", {}).values():
         schema = content.get("schema", {})
         names = [_example_name(each) for each in schema.get("anyOf", [schema])]
-        content["examples"] = {
-            name: {"$ref": f"#/components/examples/{name}"} for name in names if name
-        }
+        if any(names):
+            content["examples"] = {
+                name: {"$ref": f"#/components/examples/{name}"} for name in names if name
+            }
 
 
 def _example_name(schema: dict[str, Any]) -> str:

@@ -66,6 +66,7 @@ FORM: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": [uploads.PART],
+                    "additionalProperties": False,
                     "properties": {uploads.PART: {"type": "string", "format": "binary"}},
                 }
             }
@@ -75,7 +76,22 @@ FORM: dict[str, Any] = {
 _BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 CONTENT: dict[int | str, dict[str, Any]] = {
     200: {"description": "The bytes; their ETag is their SHA-256", "content": _BYTES},
-    206: {"description": "The bytes that Range asked for", "content": _BYTES},
+    206: {
+        "description": "The bytes that Range asked for",
+        "content": _BYTES,
+        "headers": {"Content-Range": {"$ref": "#/components/headers/Content-Range"}},
+    },
+}
+RANGE: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Range",
+            "in": "header",
+            "required": False,
+            "description": "A part of the bytes, as bytes=0-99, bytes=100- or bytes=-100",
+            "schema": {"type": "string"},
+        }
+    ]
 }
 
 _RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
@@ -115,7 +131,10 @@ async def upload_file(request: Request, database: DatabaseDependency) -> Respons
 
 
 @router.get(
-    "/files/{file_id:number}", response_class=Response, responses=CONTENT | problems(404, 416, 503)
+    "/files/{file_id:number}",
+    response_class=Response,
+    responses=CONTENT | problems(404, 416, 503),
+    openapi_extra=RANGE,
 )
 async def get_file(file_id: FileId, request: Request, database: DatabaseDependency) -> Response:
     """Return the bytes of a file, to be saved, never shown; Range may ask for a part of them."""
