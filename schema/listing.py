@@ -7,6 +7,7 @@ where this one ended.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,7 +17,7 @@ from schema.filters import TaskFilter, conditions
 from schema.limits import COUNT_LIMIT
 from schema.ranges import ALL, VISIBLE, choose
 from schema.runtime.reading import fetch
-from schema.statements import TASK, TASK_COLUMNS, TASK_FIELDS, TASKS
+from schema.statements import MARKS, TASK, TASK_COLUMNS, TASK_FIELDS, TASKS
 from schema.stretches import Stretch, floor_of, joined
 
 MOST_EXAMINED = 20_000
@@ -35,6 +36,10 @@ _DETAIL_NAMES = (*_NAMES, *DETAILS)
 TaskRow = dict[str, Any]
 """A task as read: the columns of TASK_FIELDS by their names, and `tags`, sorted names. One read by
 its id also has `checkpoint`, `payload` and `result` (of its last attempt) as JSON values."""
+
+
+Mark = tuple[int, datetime]
+"""Version and updated_at: which state of a task it is, after changes by plain SQL too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,19 @@ def find_all(connection: Connection, task_ids: Sequence[int]) -> list[TaskRow]:
     rows = fetch(connection, TASKS.format(ids=",".join(map(str, task_ids))))
     found = {task["id"]: task for task in map(_task_row, rows)}
     return [found[task_id] for task_id in task_ids if task_id in found]
+
+
+def mark_of(task: TaskRow) -> Mark:
+    """Return which state of a task was read."""
+    return task["version"], task["updated_at"]
+
+
+def marks(connection: Connection, task_ids: Sequence[int]) -> dict[int, Mark]:
+    """Return the marks of those of the tasks that are there: cheaper than to read them."""
+    if not task_ids:
+        return {}
+    statement = MARKS.format(ids=",".join(map(str, task_ids)))
+    return {task_id: (version, at) for task_id, version, at in fetch(connection, statement)}
 
 
 def page(

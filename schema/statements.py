@@ -170,6 +170,10 @@ TASKS = f"""SELECT {TASK_COLUMNS} FROM tasks FORCE INDEX (PRIMARY)
 WHERE tasks.id IN ({{ids}}) AND tasks.delete_requested_at IS NULL"""
 """Tasks by their ids."""
 
+MARKS = """SELECT id, version, updated_at FROM tasks FORCE INDEX (PRIMARY)
+WHERE id IN ({ids}) AND delete_requested_at IS NULL"""
+"""Which states tasks are in."""
+
 STATUS_QUEUES = f"""(SELECT '{{status}}', name FROM queues
 WHERE (SELECT 1 FROM tasks FORCE INDEX ({STATUS_INDEX})
     WHERE tasks.status = '{{status}}' AND tasks.queue = queues.name LIMIT 1) = 1)"""
