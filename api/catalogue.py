@@ -78,6 +78,10 @@ DETAILS: Mapping[str, Sentence] = {
         "Queue {queue} has no room for {count} more: {limit} tasks may wait in it.",
         "队列 {queue} 容不下再增加的 {count} 个任务：最多允许 {limit} 个任务等待。",
     ),
+    "streams_full": (
+        "This process serves {limit} streams and waiting requests, and takes no more.",
+        "本进程已有 {limit} 个事件流和等待中的请求，不再接受更多。",
+    ),
     "task_not_found": ("There is no task {task_id}.", "任务 {task_id} 不存在。"),
     "batch_not_found": ("There is no batch {batch_id}.", "批次 {batch_id} 不存在。"),
     "state_forbids": (

@@ -51,6 +51,11 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         super().on_headers_complete()
 
+    def shutdown(self) -> None:
+        """End; what is held open ends at once: there may be no end of it to wait for."""
+        self.app_state["end_streams"]()
+        super().shutdown()
+
     def pause_writing(self) -> None:
         """Begin to wait for the client to read."""
         super().pause_writing()

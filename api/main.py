@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -12,6 +13,7 @@ from api import (
     description,
     dispatcher,
     documentation,
+    events,
     file_problems,
     files,
     health,
@@ -29,13 +31,13 @@ from api import (
 )
 from api.access import Access, require_declared
 from api.callbacks import CallbackRules
+from api.channels import open_channels
 from api.creating import Creations
 from api.database import open_database
 from api.failures import Failures
 from api.origins import shared
 from api.paths import OnePath
 from api.problems import HANDLERS
-from api.redis import open_redis
 from api.ui import router as ui
 from schema.endings import Backoff
 from schema.runtime.files import FileStore
@@ -55,6 +57,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         *batches.router.routes,
         *verbs.router.routes,
         *history.router.routes,
+        *events.router.routes,
         *schedules.router.routes,
         *schedule_verbs.router.routes,
         *accounts.router.routes,
@@ -92,9 +95,9 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
 
 def _lifespan(
     read_settings: Callable[[], Settings],
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
     @asynccontextmanager
-    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(application: FastAPI) -> AsyncIterator[dict[str, Any]]:
         chosen = read_settings()
         application.state.files = FileStore(chosen.files_url)
         application.state.most_file_bytes = chosen.files_max_mb * 1024 * 1024
@@ -116,8 +119,10 @@ def _lifespan(
                 chosen.retry_backoff_seconds, chosen.retry_backoff_max_seconds
             )
             application.state.aging_seconds = chosen.priority_aging_seconds
-            async with open_redis(chosen, database, access) as application.state.cache:
-                yield
+            async with open_channels(chosen, database, access) as channels:
+                application.state.cache = channels.cache
+                application.state.hub = channels.hub
+                yield {"end_streams": channels.hub.close}
 
     return lifespan
 

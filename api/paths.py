@@ -34,9 +34,11 @@ def _normalised(scope: Scope) -> Scope:
     mounted = next((each for each in PREFIXES if f"{path}/".startswith(f"{each}/")), "")
     rest = path.removeprefix(mounted).removesuffix("/") or "/"
     # uvicorn looks at its own scope when it leaves out the body that answers a HEAD.
-    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    is_head = scope["method"] == "HEAD"
+    method = "GET" if is_head else scope["method"]
     path = f"{root}{mounted}{rest}"
-    return {**scope, "method": method, "root_path": f"{root}{mounted}", "path": path}
+    changed = {"method": method, "root_path": f"{root}{mounted}", "path": path}
+    return {**scope, **changed, "is_head": is_head}
 
 
 class _NumberConvertor(Convertor[int]):

@@ -1,6 +1,7 @@
 """How uvicorn runs the application, in one process or several."""
 
 import logging
+import resource
 import signal
 import sys
 from types import FrameType
@@ -51,10 +52,17 @@ def serve(chosen: Settings) -> int:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     open_store(chosen)  # once for all processes: it warns, or refuses
+    _allow_many_files()
     # uvicorn raises the signal that ended it once more when it is done: that is not a failure.
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, _exit)
     return _serve_in_processes(config) if config.workers > 1 else _serve_here(config)
+
+
+def _allow_many_files() -> None:
+    """Take as many open files as we may: a thousand streams need more than is usual."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _serve_here(config: ServerConfig) -> int:

@@ -30,6 +30,7 @@ MAX_OFFSET = 10_000
 MAX_LIMIT = 500
 
 T = TypeVar("T")
+Q = TypeVar("Q", bound=BaseModel)
 Several = Annotated[list[T], Field(max_length=MAX_VALUES)]
 RowId = Annotated[int, Field(ge=1, le=MAX_ID), WHOLE]
 
@@ -94,7 +95,7 @@ SEVERAL = frozenset(
 """Parameters that take several values."""
 
 
-async def _task_query(request: Request) -> TaskQuery:
+def _read(request: Request, kind: type[Q]) -> Q:
     """Read the parameters all at once: FastAPI, one by one, takes a fifth of a list's time."""
     return parse(request.query_params.multi_items())
 
@@ -110,7 +111,7 @@ def parse(parameters: Iterable[tuple[str, str]]) -> TaskQuery:
         else:
             given[name] = value
     try:
-        return TaskQuery.model_validate(given)
+        return kind.model_validate(given)
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise Invalid(
@@ -118,17 +119,32 @@ def parse(parameters: Iterable[tuple[str, str]]) -> TaskQuery:
         ) from None
 
 
-TaskQueryDependency = Annotated[TaskQuery, Depends(_task_query)]
+async def _task_query(request: Request) -> TaskQuery:
+    return _read(request, TaskQuery)
 
-PARAMETERS: dict[str, Any] = {
-    "parameters": [
-        {"name": name, "in": "query", "required": False, "schema": schema}
-        for name, schema in TaskQuery.model_json_schema(
-            ref_template="#/components/schemas/{model}"
-        )["properties"].items()
-    ]
-}
+
+async def _filters(request: Request) -> Filters:
+    return _read(request, Filters)
+
+
+def _parameters(kind: type[BaseModel]) -> dict[str, Any]:
+    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "schema": described}
+            for name, described in schema["properties"].items()
+        ]
+    }
+
+
+TaskQueryDependency = Annotated[TaskQuery, Depends(_task_query)]
+FiltersDependency = Annotated[Filters, Depends(_filters)]
+
+PARAMETERS = _parameters(TaskQuery)
 """What OpenAPI says of them: the `openapi_extra` of each route that takes them."""
+
+FILTER_PARAMETERS = _parameters(Filters)
+"""The same where there are no pages."""
 
 
 def refuse_repeated(parameters: QueryParams) -> None:

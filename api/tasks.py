@@ -22,6 +22,7 @@ from api.problems import Invalid, Problem, instance
 from api.refusals import found, no_task
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import PARAMETERS, TaskQuery, TaskQueryDependency
+from api.waiting import WAIT_PARAMETERS, held, is_over_for, wait_asked
 from schema import listing, tasks, verbs
 from schema.fields import MAX_ID
 from schema.filters import TaskFilter
@@ -89,11 +90,26 @@ async def list_tasks(
     return await task_page(query, query.filter(), request, database)
 
 
-@router.get("/tasks/{task_id:number}", response_model=TaskDetail, responses=problems(404, 503))
+@router.get(
+    "/tasks/{task_id:number}",
+    response_model=TaskDetail,
+    responses=problems(404, 422, 503),
+    openapi_extra=WAIT_PARAMETERS,
+)
 @cacheable
-async def get_task(task_id: TaskId, database: DatabaseDependency) -> Response:
-    """Return one task."""
-    return TaskResponse(await database.read(lambda connection: found(connection, task_id)))
+async def get_task(task_id: TaskId, request: Request, database: DatabaseDependency) -> Response:
+    """Return one task, at once or when it has ended."""
+
+    def read(connection: Connection) -> TaskRow:
+        return found(connection, task_id)
+
+    wait = wait_asked(request)
+    if wait is None:
+        return TaskResponse(await database.read(read))
+    hub, is_over = request.app.state.hub, is_over_for(request)
+    return TaskResponse(
+        await held(hub, database, task_id, wait, is_over, read), headers=wait.headers
+    )
 
 
 @router.patch(

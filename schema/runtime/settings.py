@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     callback_secret: str = Field(default="", repr=False)
     rate_limit: str | None = Field(default=None, pattern="^[1-9][0-9]{0,8}(/[1-9][0-9]{0,4})?$")
     max_queue_depth: int | None = Field(default=None, ge=1)
+    max_streams: int = Field(default=2_000, ge=1)
     worker_concurrency: int = Field(default=10, ge=1, le=10_000)
     worker_queues: str = "*"
     worker_handlers: str = ""
