@@ -28,6 +28,7 @@ from rowlease.errors import (
     WaitTimeout,
 )
 from rowlease.files import StoredFile
+from rowlease.following import Changed, Gone, News, Snapshot
 from rowlease.queues import NewQueue, Queue, QueueChanges
 from rowlease.schedules import (
     NewSchedule,
@@ -56,6 +57,7 @@ __all__ = [
     "Attempt",
     "Batch",
     "BatchReport",
+    "Changed",
     "Client",
     "Conflict",
     "ConnectionFailed",
@@ -64,12 +66,14 @@ __all__ = [
     "FailedMove",
     "Fault",
     "Forbidden",
+    "Gone",
     "HeldTask",
     "Invalid",
     "Moment",
     "NewQueue",
     "NewSchedule",
     "NewTask",
+    "News",
     "NotFound",
     "PartialCreation",
     "PreconditionFailed",
@@ -85,6 +89,7 @@ __all__ = [
     "ScheduleChanges",
     "ScheduleSummary",
     "SettingsError",
+    "Snapshot",
     "StoredFile",
     "Tag",
     "Task",

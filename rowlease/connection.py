@@ -2,7 +2,8 @@
 
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any, BinaryIO, Generic, TypeVar
 
 import httpx2
@@ -32,7 +33,7 @@ class Connection(Generic[M]):
     def __init__(self, transport: M, timeout: float, retries: int) -> None:
         self.transport = transport
         self._timeout = timeout
-        self._retries = retries
+        self.retries = retries
 
     async def get(
         self, kind: type[R], path: str, parameters: Mapping[str, Any] = NOTHING, held: float = 0
@@ -76,6 +77,25 @@ class Connection(Generic[M]):
         timeout = httpx2.Timeout(self._timeout, read=self._timeout + held)
         return await self._sent(build("GET", path, params=as_query(parameters), timeout=timeout))
 
+    async def stream(
+        self, path: str, parameters: Mapping[str, Any], headers: Mapping[str, str], silence: float
+    ) -> AsyncGenerator[bytes]:
+        """Return what comes of an answer without an end, until none did for `silence` seconds."""
+        build = self.transport.http.build_request
+        timeout = httpx2.Timeout(self._timeout, read=silence)
+        query = as_query(parameters)
+        request = build("GET", path, params=query, headers=dict(headers), timeout=timeout)
+        try:
+            async with aclosing(self.transport.received(request)) as received:
+                async for some in received:
+                    if isinstance(some, bytes):
+                        yield some
+                    elif not some.is_success:
+                        raise answers.refusal(some)
+        except httpx2.RequestError as error:
+            raise ConnectionFailed(answers.address(request.url), _reason(error)) from error
+        raise ConnectionFailed(answers.address(request.url), "the stream ended")
+
     async def send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> httpx2.Response:
@@ -104,7 +124,7 @@ class Connection(Generic[M]):
                     return httpx2.Response(204)  # it was deleted, and the answer was lost
                 raise
             except (ApiError, ConnectionFailed) as error:
-                pause = pause_before_retry(error, tries) if tries <= self._retries else None
+                pause = pause_before_retry(error, tries) if tries <= self.retries else None
                 if pause is None:
                     raise
             await self.transport.sleep(pause)

@@ -5,9 +5,10 @@ from typing import Any, Literal, Unpack
 
 from rowlease import answers
 from rowlease.batches import BatchReport, PartialCreation, report
+from rowlease.following import News, followed
 from rowlease.operations import Listing, M, Operation, Resource
 from rowlease.sending import given
-from rowlease.task_fields import NewTask, Selection, TaskChanges, TaskListing
+from rowlease.task_fields import NewTask, Selection, TaskChanges, TaskFilter, TaskListing
 from rowlease.task_records import (
     Attempt,
     Event,
@@ -54,6 +55,20 @@ class Tasks(Resource[M]):
             return await self._connection.get(Task, f"/tasks/{task_id}", asked, held)
 
         return await wait_until_ended(look, self._connection.transport.sleep, timeout)
+
+    @Listing
+    def follow(self, **filters: Unpack[TaskFilter]) -> AsyncIterator[News]:
+        """Iterate over what happens to the tasks that match, without end.
+
+        First the newest 100 of them, as a Snapshot. A connection that breaks is opened again, and
+        goes on where it was, or begins with a Snapshot.
+        """
+        return followed(self._connection, "/events", filters)
+
+    @Listing
+    def follow_one(self, task_id: int) -> AsyncIterator[News]:
+        """Iterate over what happens to one task, beginning with how it stands; see `follow`."""
+        return followed(self._connection, f"/tasks/{task_id}/events/stream", {})
 
     @Operation
     async def edit(self, task_id: int, **changes: Unpack[TaskChanges]) -> Task:

@@ -6,7 +6,7 @@ suspend: one step carries them from beginning to end, and no event loop is neede
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -26,6 +26,9 @@ class Transport(Protocol):
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         """Return the response, read to its end; raises the HTTP library's errors."""
 
+    def received(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Response | bytes]:
+        """Return the response, read if it is a refusal; then what comes of it, as it comes."""
+
     async def sleep(self, seconds: float) -> None:
         """Return when so much time is over."""
 
@@ -44,6 +47,17 @@ class Async:
 
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         return await self.http.send(request)
+
+    async def received(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Response | bytes]:
+        response = await self.http.send(request, stream=True)
+        try:
+            if not response.is_success:
+                await response.aread()
+            yield response
+            async for some in response.aiter_bytes():
+                yield some
+        finally:
+            await response.aclose()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -66,6 +80,17 @@ class Sync:
     async def send(self, request: httpx2.Request) -> httpx2.Response:
         return self.http.send(request)
 
+    async def received(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Response | bytes]:
+        response = self.http.send(request, stream=True)
+        try:
+            if not response.is_success:
+                response.read()
+            yield response
+            for some in response.iter_bytes():
+                yield some
+        finally:
+            response.close()
+
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251  # there is no event loop
 
@@ -77,11 +102,16 @@ class Sync:
         return method
 
     def iterator(self, items: AsyncIterator[T]) -> Iterator[T]:
-        while True:
-            try:
-                yield finish(anext(items))
-            except StopAsyncIteration:
-                return
+        try:
+            while True:
+                try:
+                    item = finish(anext(items))
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            if isinstance(items, AsyncGenerator):  # its connection is not to wait for the collector
+                finish(items.aclose())
 
 
 def finish(work: Awaitable[T]) -> T:
