@@ -17,6 +17,9 @@ from schema.runtime.notices import Publisher
 from schema.runtime.redis_link import RedisLink
 from schema.runtime.settings import Settings
 
+CANCEL_SECONDS = 0.2
+"""How long one that was cancelled may take before it is cancelled again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Channels:
@@ -55,10 +58,11 @@ async def open_channels(
 
 @asynccontextmanager
 async def _running(*parts: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(part) for part in parts]
+    running = {asyncio.create_task(part) for part in parts}
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        while running:  # a driver may take a cancellation for an error of its own, and go on
+            for each in running:
+                each.cancel()
+            _, running = await asyncio.wait(running, timeout=CANCEL_SECONDS)

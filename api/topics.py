@@ -74,9 +74,7 @@ class Topic:
         self, connection: Connection, task_ids: AbstractSet[int], *, with_page: bool
     ) -> tuple[AbstractSet[int], Sequence[TaskRow]]:
         """Return those of tasks that are there that belong here, then the newest that do."""
-        matching = task_ids
-        if task_ids and self._wanted.words():  # the database has the rule
-            matching = set(listing.still_matching(connection, self._wanted, sorted(task_ids)))
+        matching = set(listing.still_matching(connection, self._wanted, sorted(task_ids)))
         page = listing.page(connection, self._wanted, limit=PAGE).tasks if with_page else ()
         return matching, page
 
