@@ -336,6 +336,19 @@ def test_new_tasks_wait_to_be_asked_for(page: Page, engine: Engine) -> None:
     expect(page.locator("#rows > tr")).to_have_count(3)
 
 
+def test_no_row_moves_when_something_is_selected_or_new(page: Page, engine: Engine) -> None:
+    [task_id] = make(engine)
+    page.goto("/ui/tasks")
+    before = row_of(page, task_id).bounding_box()
+
+    tick(page, task_id)
+    make(engine)
+    expect(page.locator("#fresh")).to_be_visible()
+    expect(page.locator("#selection")).to_be_visible()
+
+    assert row_of(page, task_id).bounding_box() == before
+
+
 def test_a_deleted_task_stays_in_its_place_struck_out(page: Page, engine: Engine) -> None:
     ids = make(engine, 3)
     page.goto("/ui/tasks")
