@@ -73,7 +73,7 @@ def ask(parameters: QueryParams | Pairs, zone: ZoneInfo, language: Language) -> 
     given = parameters.multi_items() if isinstance(parameters, QueryParams) else parameters
     pairs = [(name, value) for name, value in given if value and name not in _NOT_FILTERS]
     try:
-        query = parse(_understood(pairs, zone))
+        query = parse(_understood(pairs, zone), TaskQuery)
     except Invalid as problem:
         told = {
             fault.pointer.split("/")[1]: fault_of(fault.code, fault.values, language)

@@ -96,6 +96,8 @@ def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -
         "list_workers",
         "claim_tasks",
         "beat",
+        "stream_events",
+        "stream_task_events",
         "settle_tasks",
         "health",
         "livez",
@@ -220,7 +222,7 @@ def test_it_says_which_role_an_operation_needs(
     [
         ("create_task", {"200", "201", "503"}),
         ("list_tasks", {"200", "422", "503"}),
-        ("get_task", {"200", "404", "503"}),
+        ("get_task", {"200", "404", "422", "503"}),
         ("edit_task", {"200", "400", "404", "409", "412", "413", "415", "422", "503"}),
         ("delete_task", {"204", "404", "412", "503"}),
         ("create_schedule", {"201", "503"}),
