@@ -12,6 +12,8 @@ Priority = Literal["高", "中", "低"]
 WaitsFor = Literal[
     "dispatcher",
     "worker",
+    "worker_queue",
+    "worker_type",
     "available_at",
     "paused_queue",
     "max_concurrency",

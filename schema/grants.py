@@ -10,10 +10,11 @@ from enum import StrEnum
 from sqlalchemy import Connection, Executable, delete, false, insert, null, select, update
 from sqlalchemy.exc import DBAPIError
 
-from schema.models.history import TaskAttempt
+from schema.models.history import TaskAttempt, TaskEvent
 from schema.models.metadata import Model
-from schema.models.queues import Queue, Setting
-from schema.models.requests import File, TaskFile
+from schema.models.queues import Queue, QueueCount, Setting
+from schema.models.requests import Batch, File, IdempotencyKey, TaskFile
+from schema.models.schedules import Schedule
 from schema.models.tasks import Tag, Task, TaskPayload, TaskTag
 from schema.models.workers import Worker
 from schema.runtime.errors import DENIED, error_code
@@ -48,6 +49,25 @@ WORKER: Needs = {
 }
 """What a worker does, beside reading `alembic_version`: it creates tasks that handlers ask for,
 keeps their files, and takes away tasks that were deleted while they ran."""
+
+REAPER: Needs = {
+    Task: tuple(Privilege),
+    TaskPayload: (*_ADD, Privilege.DELETE),
+    TaskTag: (*_ADD, Privilege.DELETE),
+    TaskAttempt: tuple(Privilege),
+    TaskEvent: tuple(Privilege),
+    Tag: _KEEP,
+    Queue: _KEEP,
+    QueueCount: tuple(Privilege),
+    Schedule: _KEEP,
+    Worker: tuple(Privilege),
+    Setting: _KEEP,
+    Batch: _KEEP,
+    IdempotencyKey: (*_READ, Privilege.UPDATE, Privilege.DELETE),
+    File: (*_READ, Privilege.UPDATE, Privilege.DELETE),
+    TaskFile: tuple(Privilege),
+}
+"""What a reaper does: it ends, creates, moves and prunes tasks, and counts them."""
 
 
 def refused(connection: Connection, needs: Needs) -> Iterator[tuple[str, Privilege]]:

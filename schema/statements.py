@@ -300,13 +300,5 @@ COUNT_QUEUED = f"""SELECT COUNT(*) FROM tasks FORCE INDEX ({STATUS_INDEX})
 WHERE status = 'in_progress' AND stage = 'QUEUED' AND delete_requested_at IS NULL"""
 """Live leases whose handlers say that a remote system has not begun; bounded by the slots."""
 
-WAITS_FOR = f"""SELECT CASE
-    WHEN NOT EXISTS (SELECT 1 FROM workers WHERE status = 'alive') THEN 'worker'
-    WHEN available_at > UTC_TIMESTAMP(6) THEN 'available_at'
-    WHEN {_IS_CLOSED} THEN 'paused_queue'
-    WHEN max_concurrency <= {_RUNNING_IN} THEN 'max_concurrency'
-    WHEN {_TOKENS} < 1 THEN 'rate_limit'
-    ELSE 'turn' END
-FROM tasks LEFT JOIN queues ON queues.name = tasks.queue
-WHERE tasks.id = %s AND claimable = 1 AND delete_requested_at IS NULL"""
-"""What holds a task back that waits, beside a dispatcher that is stopped."""
+WAITS_FOR = "SELECT reason FROM v_waiting WHERE id = %s"
+"""What holds a task back that waits."""
