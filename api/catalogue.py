@@ -375,18 +375,19 @@ FAULTS: Mapping[str, Sentence] = {
 
 def title_of(status: int, language: Language) -> str:
     """Return what an HTTP status means."""
-    return _in(TITLES.get(status, TITLES[400 if status < 500 else 500]), language)
+    return in_language(TITLES.get(status, TITLES[400 if status < 500 else 500]), language)
 
 
 def detail_of(code: str, values: Mapping[str, Any], language: Language) -> str:
     """Return the sentence for a problem's code."""
-    return _in(DETAILS[code], language).format_map(values)
+    return in_language(DETAILS[code], language).format_map(values)
 
 
 def fault_of(code: str, values: Mapping[str, Any], language: Language) -> str:
     """Return what is wrong with one field, by its code; a code without a text is not_valid."""
-    return _in(FAULTS.get(code, FAULTS["not_valid"]), language).format_map(values)
+    return in_language(FAULTS.get(code, FAULTS["not_valid"]), language).format_map(values)
 
 
-def _in(sentence: Sentence, language: Language) -> str:
+def in_language(sentence: Sentence, language: Language) -> str:
+    """Return a sentence in a language."""
     return sentence[0] if language == "en" else sentence[1]

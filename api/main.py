@@ -26,6 +26,7 @@ from api import (
     tags,
     tasks,
     verbs,
+    why,
     work,
     workers,
 )
@@ -58,6 +59,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         *verbs.router.routes,
         *history.router.routes,
         *events.router.routes,
+        *why.router.routes,
         *schedules.router.routes,
         *schedule_verbs.router.routes,
         *accounts.router.routes,

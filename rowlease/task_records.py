@@ -1,5 +1,6 @@
 """A task, and what happened to it, as the API answers. All times are UTC."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -125,6 +126,29 @@ class TaskStatus(Record):
     finished_at: datetime | None
     version: int
     allowed_actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhyReason(Record):
+    """One reason why a task is not running: in words, and what to do about it.
+
+    `code` is one of WaitsFor where the task waits, else running, stopping, paused or finished.
+    """
+
+    code: str
+    detail: str
+    remedy: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Why(Record):
+    """Why a task is not running, or who runs it; the first reason comes first."""
+
+    task_id: int
+    status: Status
+    state: State
+    reasons: tuple[WhyReason, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

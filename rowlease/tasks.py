@@ -17,6 +17,7 @@ from rowlease.task_records import (
     Task,
     TaskStatus,
     TaskSummary,
+    Why,
 )
 from rowlease.waiting import wait_until_ended
 
@@ -117,6 +118,11 @@ class Tasks(Resource[M]):
     async def status(self, task_id: int) -> TaskStatus:
         """Return how a task stands, in few words."""
         return await self._connection.get(TaskStatus, f"/tasks/{task_id}/status")
+
+    @Operation
+    async def why(self, task_id: int) -> Why:
+        """Return why a task is not running: all reasons, each with what to do about it."""
+        return await self._connection.get(Why, f"/tasks/{task_id}/why")
 
     @Operation
     async def attempts(self, task_id: int) -> tuple[Attempt, ...]:

@@ -302,3 +302,13 @@ WHERE status = 'in_progress' AND stage = 'QUEUED' AND delete_requested_at IS NUL
 
 WAITS_FOR = "SELECT reason FROM v_waiting WHERE id = %s"
 """What holds a task back that waits."""
+
+WHY = f"""SELECT tasks.id, tasks.status, tasks.stage, tasks.queue, tasks.priority, tasks.task_type,
+    tasks.available_at, tasks.worker_id, tasks.started_at, tasks.lease_expires_at,
+    tasks.stop_requested_at, tasks.finished_at, tasks.updated_at, tasks.last_error,
+    UTC_TIMESTAMP(6) AS now, {_IS_CLOSED} AS is_closed, paused_reason, paused_at, resume_at,
+    max_concurrency, COALESCE(max_concurrency <= {_RUNNING_IN}, 0) AS is_full,
+    rate_limit, rate_period_seconds, COALESCE({_TOKENS} < 1, 0) AS is_spent
+FROM tasks LEFT JOIN queues ON queues.name = tasks.queue
+WHERE tasks.id = %s AND tasks.delete_requested_at IS NULL"""
+"""A task and its queue, as far as they say why it is not running: id."""

@@ -8,8 +8,8 @@ import sys
 
 import typer
 
-from rowlease.command_line import dispatcher, queues, schedules, tasks, workers
-from rowlease.command_line.commands import REFUSED, take
+from rowlease.command_line import dispatcher, queues, schedules, tasks, why, workers
+from rowlease.command_line.commands import REFUSED, command, take
 
 app = typer.Typer(
     callback=take,
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 for part in (tasks, queues, schedules, dispatcher, workers):
     app.add_typer(part.app)
+command(app, "why")(why.why)
 
 
 def main() -> None:

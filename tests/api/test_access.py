@@ -39,6 +39,7 @@ CLIENTS_MAY = {
     "list_attempts",
     "list_events",
     "get_timeline",
+    "get_why",
     "list_account_tasks",
     "list_tags",
     "upload_file",

@@ -63,6 +63,7 @@ def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -
         "list_attempts",
         "list_events",
         "get_timeline",
+        "get_why",
         "create_schedule",
         "list_schedules",
         "get_schedule",

@@ -211,6 +211,16 @@ def test_the_dispatcher_is_looked_after(run: Run) -> None:
     assert answered(run("dispatcher", "status", "--json"))["is_running"] is True
 
 
+def test_why_a_task_is_not_running_is_said_with_what_to_do(engine: Engine, run: Run) -> None:
+    (task_id,) = make(engine)
+
+    assert run("why", str(task_id)).stdout == (
+        "No worker is alive.\n"
+        "  -> Start one: python -m worker. GET /workers shows how the last ones ended.\n"
+    )
+    assert answered(run("why", str(task_id), "--json"))["reasons"][0]["code"] == "worker"
+
+
 def test_workers_are_listed(run: Run) -> None:
     assert lines(run("workers", "list", "--status", "alive")) == [
         ["ID", "STATUS", "BUSY", "STARTED", "HEARTBEAT", "QUEUES"]

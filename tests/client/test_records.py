@@ -23,6 +23,7 @@ from api import (
     task_json,
     task_query,
     verbs,
+    why,
     workers,
 )
 from rowlease import task_fields, task_records
@@ -61,6 +62,8 @@ ANSWERED: list[tuple[type[Record], type[BaseModel]]] = [
     (task_records.Attempt, history.Attempt),
     (task_records.Event, history.Event),
     (task_records.Moment, history.Moment),
+    (task_records.Why, why.Why),
+    (task_records.WhyReason, why.WhyReason),
     (Worker, workers.WorkerSummary),
     (HeldTask, workers.HeldTask),
     (Queue, queues.QueueDetail),
