@@ -1,7 +1,9 @@
-"""The reaper process: `python -m reaper`."""
+"""The reaper process: `python -m reaper`; `--doctor` looks how things stand, and ends."""
 
+import argparse
 import sys
 
+from reaper import doctor
 from reaper.reaper import Reaper
 from schema import server
 from schema.announcing import announced
@@ -14,7 +16,17 @@ CONNECTIONS = 6
 
 
 def main() -> int:
-    """Run a reaper; return the exit code."""
+    """Do what the command line says; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m reaper", description="Takes care of tasks.")
+    parser.add_argument(
+        "--doctor",
+        action="store_true",
+        help="look at the server, the tables and the work, say what to do, and end",
+    )
+    return doctor.examine(settings) if parser.parse_args().doctor else _run()
+
+
+def _run() -> int:
     stopping = Stopping()
     stopping.listen()
     try:

@@ -14,6 +14,7 @@ from reaper.firing import FIRING_SECONDS, fire
 from reaper.resuming import resume
 from reaper.stops import Stops
 from reaper.sweep import sweep
+from reaper.watch import WATCH_SECONDS, Watch
 from schema.endings import Backoff
 from schema.runtime.files import open_store
 from schema.runtime.logging import get_logger
@@ -45,6 +46,7 @@ class Reaper:
         self._every(seconds, "carrying on batches", lambda: carry_on(engine, stopping))
         self._every(min(seconds, FIRING_SECONDS), "firing schedules", lambda: fire(engine))
         self._every(seconds, "counting tasks", Counting(engine))
+        self._every(WATCH_SECONDS, "watching the purge", Watch(engine))
         self._every(PRUNE_SECONDS, "pruning answers", lambda: prune_answers(engine))
         store, days = open_store(settings), settings.files_unused_days
         self._every(

@@ -42,11 +42,11 @@ def check(engine: Engine) -> str:
     Raises WrongServerError or NotMigratedError; lets errors of the connection through.
     """
     with engine.connect() as first, engine.connect() as second:
-        product = _check_version(first)
+        product = check_version(first)
         if not is_migrated(first):
             raise NotMigratedError
-        _check_claim_plan(first)
-        _check_skip_locked(first, second)
+        check_claim_plan(first)
+        check_skip_locked(first, second)
     return product
 
 
@@ -83,10 +83,15 @@ def is_migrated(connection: Connection) -> bool:
     A revision that the code does not know is a newer one: during a rolling deploy the database
     is ahead.
     """
-    scripts = _scripts()
+    current, head = revisions(connection)
+    known = {script.revision for script in _scripts().walk_revisions()}
+    return current is not None and (current == head or current not in known)
+
+
+def revisions(connection: Connection) -> tuple[str | None, str | None]:
+    """Return the migration that the tables are at, and the newest one of this code."""
     current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in scripts.walk_revisions()}
-    return current is not None and (current == scripts.get_current_head() or current not in known)
+    return current, _scripts().get_current_head()
 
 
 @cache
@@ -94,10 +99,16 @@ def _scripts() -> ScriptDirectory:
     return ScriptDirectory(str(Path(__file__).parent / "migrations"))
 
 
-def _check_version(connection: Connection) -> str:
+def version_of(text: str) -> tuple[int, ...]:
+    """Return the first three numbers of a version."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+
+
+def check_version(connection: Connection) -> str:
+    """Return product and version; raises WrongServerError where SKIP LOCKED cannot be used."""
     variables = {row.Variable_name: row.Value for row in connection.exec_driver_sql(_VARIABLES)}
     product = "MariaDB" if "mariadb" in variables["version"].lower() else "MySQL"
-    version = tuple(int(part) for part in re.findall(r"\d+", variables["version"])[:3])
+    version = version_of(variables["version"])
     if version < MINIMUM[product]:
         needed = ".".join(str(part) for part in MINIMUM[product])
         raise WrongServerError(
@@ -110,7 +121,8 @@ def _check_version(connection: Connection) -> str:
     return f"{product} {variables['version']}"
 
 
-def _check_claim_plan(connection: Connection) -> None:
+def check_claim_plan(connection: Connection) -> None:
+    """Raise WrongServerError where a claim would not go by its index."""
     plan = connection.exec_driver_sql(
         f"EXPLAIN FORMAT=TRADITIONAL {CLAIM}", ("default", "中", "2000-01-01", 1)
     ).mappings()
@@ -122,7 +134,8 @@ def _check_claim_plan(connection: Connection) -> None:
         )
 
 
-def _check_skip_locked(first: Connection, second: Connection) -> None:
+def check_skip_locked(first: Connection, second: Connection) -> None:
+    """Raise WrongServerError where the second of two connections is given what the first holds."""
     first.exec_driver_sql(_LOCK).all()
     if second.exec_driver_sql(f"{_LOCK} SKIP LOCKED").all():
         raise WrongServerError(

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from schema import grants, server
+from schema.findings import DOUBT, FAULT, Finding
 from schema.queue_choice import QueueChoice, QueueChoiceError
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.errors import DENIED, error_code
@@ -15,21 +15,6 @@ from schema.runtime.files import FileStore, StoreError
 from schema.runtime.settings import Settings, SettingsError
 from worker import command_file, handlers
 from worker.handlers import Handler, HandlerError
-
-OK, DOUBT, FAULT = "ok", "doubt", "fault"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. Its text is one line."""
-
-    about: str
-    text: str
-    word: str = OK
-
-    def __str__(self) -> str:
-        """Return the line to print."""
-        return f"{self.word:<6} {self.about:<9} {' '.join(self.text.split())}"
 
 
 def check(read_settings: Callable[[], Settings]) -> int:

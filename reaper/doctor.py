@@ -1,0 +1,69 @@
+"""`--doctor`: looks at everything that Rowlease stands on; the exit code is for CI."""
+
+import sys
+from collections.abc import Callable, Iterator
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from schema import doctor, grants, server
+from schema.findings import FAULT, Finding
+from schema.runtime.engine import create_thread_engine
+from schema.runtime.settings import Settings, SettingsError
+from schema.server import WrongServerError
+
+
+def examine(read_settings: Callable[[], Settings]) -> int:
+    """Print each finding and return the exit code: 1 when there is a fault."""
+    faults = 0
+    for finding in findings(read_settings):
+        sys.stdout.write(f"{finding}\n")
+        sys.stdout.flush()
+        faults += finding.word == FAULT
+    return 1 if faults else 0
+
+
+def findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
+    """Yield what is found; without settings or a server there is nothing else to look at."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        yield Finding("settings", str(error), FAULT, "Set it in the environment.")
+        return
+    engine = create_thread_engine(settings.database)
+    try:
+        yield from _database(engine)
+    except DBAPIError as error:
+        where = f"{settings.database.host}:{settings.database.port}/{settings.database.database}"
+        text = f"{where}: {error.orig.args[-1] if error.orig else error}"
+        yield Finding("database", text, FAULT, "Look at DATABASE_URL and at the server.")
+    finally:
+        engine.dispose()
+
+
+def _database(engine: Engine) -> Iterator[Finding]:
+    with engine.connect() as connection:
+        user = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one()
+        if not server.is_migrated(connection):
+            yield Finding("tables", "they are missing", FAULT, "Run `alembic upgrade head`.")
+            return
+        yield from doctor.examine(connection)
+        yield from _skip_locked(engine)
+        connection.rollback()
+        refused = list(grants.refused(connection, grants.REAPER))
+        connection.rollback()
+    for table, privilege in refused:
+        remedy = "Give the user the role rowlease_reaper: schema/grants.sql."
+        yield Finding("grants", f"{user} lacks {privilege} on {table}", FAULT, remedy)
+    if not refused:
+        yield Finding("grants", f"{user} may do what a reaper does")
+
+
+def _skip_locked(engine: Engine) -> Iterator[Finding]:
+    try:
+        with engine.connect() as first, engine.connect() as second:
+            server.check_skip_locked(first, second)
+    except WrongServerError as error:
+        yield Finding("locking", str(error), FAULT, "Use MySQL 8.0+ or MariaDB 10.6+ themselves.")
+    else:
+        yield Finding("locking", "SKIP LOCKED skips what another session has locked")
