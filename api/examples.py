@@ -283,6 +283,20 @@ EXAMPLES: Mapping[str, Any] = {
             {"id": 4712, "fence": 3, "outcome": "failed", "message": "no such invoice"},
         ],
     },
+    "Why": {
+        "task_id": 4711,
+        "status": "to_do",
+        "state": "PENDING",
+        "reasons": [
+            {
+                "code": "dispatcher",
+                "detail": "The dispatcher has been stopped since 2026-11-22 08:30:00 UTC:"
+                " nothing is claimed anywhere.",
+                "remedy": "Start it: POST /dispatcher/start.",
+                "values": {"since": MOMENT},
+            }
+        ],
+    },
     "StoredFile": {
         "id": 12,
         "name": "scan.png",

@@ -16,9 +16,9 @@ from api.documentation import operation_id, problems
 from api.explanations import explained
 from api.languages import Language, requested
 from api.refusals import no_task
-from api.task_json import OPTIONS
 from api.tasks import TaskId
 from schema import why
+from schema.shown import OPTIONS
 from schema.states import State, Status, state_of
 from schema.waiting import WaitsFor
 from schema.why import Explanation, Reason, Standing

@@ -55,7 +55,7 @@ GRANT SELECT, INSERT, DELETE ON task_tags TO rowlease_worker;
 GRANT SELECT, INSERT ON task_attempts TO rowlease_worker;
 GRANT SELECT, INSERT, UPDATE ON queues TO rowlease_worker;
 GRANT SELECT, INSERT, UPDATE ON workers TO rowlease_worker;
-GRANT SELECT, UPDATE ON settings TO rowlease_worker;
+GRANT SELECT, INSERT, UPDATE ON settings TO rowlease_worker;
 GRANT SELECT, INSERT, UPDATE ON files TO rowlease_worker;
 GRANT SELECT, INSERT, DELETE ON task_files TO rowlease_worker;
 

@@ -36,10 +36,10 @@ WHERE task_id = %s AND to_status = 'paused' ORDER BY id DESC LIMIT 1"""
 class Standing(StrEnum):
     """Why a task does not even wait.
 
-    running          a worker holds it
-    stopping         it was told to stop, and its worker has not ended it yet
-    paused           it waits for somebody to resume it
-    finished         it is done, failed or cancelled
+    - running: a worker holds it
+    - stopping: it was told to stop, and its worker has not ended it yet
+    - paused: it waits for somebody to resume it
+    - finished: it is done, failed or cancelled
     """
 
     RUNNING = "running"

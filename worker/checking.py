@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from schema import grants, server
-from schema.findings import DOUBT, FAULT, Finding
+from schema.findings import DOUBT, FAULT, OK, Finding
 from schema.queue_choice import QueueChoice, QueueChoiceError
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.errors import DENIED, error_code
