@@ -16,9 +16,9 @@ from schema import idempotency
 from schema.runtime.settings import Settings
 from schema.runtime.transactions import transaction
 from tests.api.requests import create, local_client, problem
-from tests.proxy import Proxy, proxy
 from tests.rows import claim, make, rows, succeed
 from tests.waiting import wait_for
+from tools.servers.proxy import Proxy, proxy
 
 KEY = {"idempotency-key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
 

@@ -19,8 +19,8 @@ from api.main import build
 from schema.runtime.settings import Settings, settings
 from schema.runtime.transactions import transaction
 from tests.api.requests import create, local_client, problem
-from tests.proxy import Proxy, proxy
 from tests.rows import make, rows
+from tools.servers.proxy import Proxy, proxy
 
 ROOT = Path(__file__).parent.parent.parent
 

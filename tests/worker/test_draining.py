@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.processes import Running, Start
-from tests.proxy import proxy
 from tests.rows import attempts, make, row
 from tests.waiting import wait_for
 from tests.worker.command import HANDLERS
+from tools.servers.proxy import proxy
 from worker.draining import AFTER_GRACE_SECONDS
 
 GRACE_SECONDS = 1.0

@@ -14,9 +14,9 @@ from schema.runtime.engine import create_thread_engine
 from schema.runtime.transactions import transaction
 from schema.workers import WorkerDescription
 from tests.processes import Start
-from tests.proxy import proxy
 from tests.rows import claim, make, row, rows
 from tests.waiting import wait_for
+from tools.servers.proxy import proxy
 from worker.attempt import Attempt
 from worker.handlers import load
 from worker.heart import Heart, Reflexes

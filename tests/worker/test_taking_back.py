@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 
 from schema.runtime.transactions import transaction
 from tests.processes import Running, Start
-from tests.proxy import proxy
 from tests.rows import age_leases, attempts, change, make, remove, row, rows, sweep
 from tests.waiting import wait_for
+from tools.servers.proxy import proxy
 
 HANDLERS = {"WORKER_HANDLERS": "tests.worker.sample_handlers", "RETRY_BACKOFF_SECONDS": "0"}
 KINDS = ["async", "def", "thread"]
