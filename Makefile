@@ -1,10 +1,11 @@
 # Everything a developer runs. Set-up happens by itself, and again when a requirements file changed.
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench lock openapi screenshots sql clean
+.PHONY: help up test faults soak check bench lock openapi screenshots sql clean
 
 WORKERS ?= 1
 DB ?=
 DEMO ?=
+HOURS ?= 1
 ARGS ?=
 
 RUN := .venv/bin/python
@@ -20,6 +21,13 @@ up: .venv/runtime ## run the system: WORKERS=3 for more workers, DB=mysql or DB=
 test: .venv/development ## run the tests on a private server: DB=mysql or DB=mariadb, ARGS for pytest
 	@db="$$($(RUN) -m tools.servers install $(DB) redis chromium)" && \
 		ROWLEASE_TEST_DB="$$db" $(RUN) -m pytest $(ARGS)
+
+faults: .venv/development ## run the whole fault suite, the slow tests too: DB, ARGS as for test
+	@db="$$($(RUN) -m tools.servers install $(DB) redis)" && \
+		ROWLEASE_TEST_DB="$$db" $(RUN) -m pytest -m "slow or not slow" tests/faults $(ARGS)
+
+soak: .venv/runtime ## let the system work while it fails, then check it: HOURS=1, DB, ARGS="--seed 7"
+	@$(RUN) -m tools.soak --hours '$(HOURS)' $(if $(DB),--db '$(DB)') $(ARGS)
 
 check: .venv/development ## lint, formatting, types and imports
 	.venv/bin/ruff check

@@ -18,6 +18,7 @@ class Proxy:
         self._target = (target.host or LOOPBACK, target.port or 3306)
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._starting = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
         self.break_at: bytes | None = None
@@ -44,7 +45,7 @@ class Proxy:
 
     def cut(self) -> None:
         """Break all connections; new ones are taken."""
-        for each in self._sockets:
+        for each in list(self._sockets):
             self._end(each)
 
     def come_back(self) -> None:
@@ -55,10 +56,9 @@ class Proxy:
         """Break everything and wait for the threads."""
         self.leave()
         self.thaw()
-        for thread in self._threads:
+        for thread in list(self._threads):
             thread.join()
-        for each in (self._listener, *self._sockets):
-            each.close()
+        self._listener.close()
 
     def _listen(self, port: int) -> socket.socket:
         listener = socket.create_server((LOOPBACK, port))
@@ -70,11 +70,19 @@ class Proxy:
         with listener, suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                self._sockets.append(client)
-                server = socket.create_connection(self._target)
-                self._sockets.append(server)
-                self._start(self._pump, client, server)
-                self._start(self._pump, server, client)
+                self._start(self._join, client)
+
+    def _join(self, client: socket.socket) -> None:
+        """Pass on what is said on a connection until it ends; the server may be away."""
+        self._sockets.append(client)
+        with client, suppress(OSError), socket.create_connection(self._target) as server:
+            self._sockets.append(server)
+            back = self._start(self._pump, server, client)
+            self._pump(client, server)
+            back.join()
+            self._holes -= {client, server}
+            self._sockets.remove(server)
+        self._sockets.remove(client)
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
@@ -98,10 +106,12 @@ class Proxy:
             self.freeze_at = None
             self.freeze()
 
-    def _start(self, target: object, *arguments: socket.socket) -> None:
+    def _start(self, target: object, *arguments: socket.socket) -> threading.Thread:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
-        self._threads.append(thread)
-        thread.start()
+        with self._starting:
+            thread.start()
+            self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+        return thread
 
     @staticmethod
     def _end(each: socket.socket) -> None:

@@ -1,0 +1,4 @@
+"""The whole system under load while processes, connections and servers fail; then the proof.
+
+`python -m tools.soak --help`.
+"""
