@@ -91,7 +91,7 @@ def _files(settings: Settings) -> Finding:
 
 
 def _database(engine: Engine, settings: Settings) -> Iterator[Finding]:
-    where = f"{settings.database.host}:{settings.database.port}/{settings.database.database}"
+    where = settings.database.place
     try:
         yield Finding("database", f"{server.check(engine)} at {where}")
     except Exception as error:  # noqa: BLE001  # whatever it is, it is what was to be found

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 SCHEMES = frozenset({"mysql", "mysql+pymysql", "mysql+asyncmy", "mariadb", "mariadb+pymysql"})
@@ -12,12 +13,21 @@ class DatabaseAddressError(ValueError):
     """DATABASE_URL cannot be used; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseAddress:
-    """One database on one server. `options` are the drivers' own, from behind the "?"."""
+class Server(NamedTuple):
+    """Where one server listens."""
 
     host: str
     port: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAddress:
+    """One database, on one server or on several of which one takes writes.
+
+    `options` are the drivers' own, from behind the "?".
+    """
+
+    servers: tuple[Server, ...]
     database: str
     user: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -27,31 +37,43 @@ class DatabaseAddress:
     def parse(cls, text: str) -> "DatabaseAddress":
         """Return the address in `text`, such as mysql://user:password@host:3306/database.
 
+        Several servers stand behind one another: mysql://user:password@one:3306,two:3306/database.
         Raises DatabaseAddressError when it is not a MySQL or MariaDB address with a database.
         """
-        parts = urlsplit(text)
-        if parts.scheme not in SCHEMES:
+        scheme, _, rest = text.partition("://")
+        if scheme not in SCHEMES:
             raise DatabaseAddressError(
-                f"it must begin with mysql:// or mysql+pymysql://, not {parts.scheme or text!r}"
+                f"it must begin with mysql:// or mysql+pymysql://, not {scheme or text!r}"
             )
-        try:
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise DatabaseAddressError(f"it has no usable host and port: {error}") from None
+        parts = urlsplit(f"//{rest}")
+        credentials, _, hosts = parts.netloc.rpartition("@")
+        user, has_password, password = credentials.partition(":")
         database = unquote(parts.path.removeprefix("/"))
-        if not host or not database:
+        if not hosts or not database:
             raise DatabaseAddressError(
                 "it must name a host and a database, as in mysql://host:3306/database"
             )
         return cls(
-            host=host,
-            port=port or PORT,
+            servers=tuple(_server(host) for host in hosts.split(",")),
             database=database,
-            user=_unquoted(parts.username),
-            password=_unquoted(parts.password),
+            user=unquote(user) or None,
+            password=unquote(password) if has_password else None,
             options=dict(parse_qsl(parts.query)),
         )
 
+    @property
+    def place(self) -> str:
+        """Where it is, without user and password."""
+        hosts = ",".join(f"{server.host}:{server.port}" for server in self.servers)
+        return f"{hosts}/{self.database}"
 
-def _unquoted(text: str | None) -> str | None:
-    return None if text is None else unquote(text)
+
+def _server(text: str) -> Server:
+    parts = urlsplit(f"//{text}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise DatabaseAddressError(f"it has no usable host and port: {error}") from None
+    if not host:
+        raise DatabaseAddressError("it has no usable host and port: a host is empty")
+    return Server(host, port or PORT)

@@ -13,6 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from schema.runtime import failover
 from schema.runtime.addresses import DatabaseAddress
 from schema.runtime.errors import READ_ONLY, error_code
 
@@ -51,8 +52,10 @@ def create_thread_engine(
 
     A server that does not answer for `answer_seconds` is given up; locks are waited for less
     long than that. It pings no connection before its use: callers do again what failed because
-    the first statement met a dead one.
+    the first statement met a dead one. Of several servers it takes the one that takes writes.
     """
+    if len(address.servers) > 1:
+        answer_seconds = min(answer_seconds, failover.ANSWER_SECONDS)
     engine = create_engine(
         _url(address, "mysql+pymysql"),
         pool_size=connections,
@@ -65,6 +68,7 @@ def create_thread_engine(
         **_POOL,
     )
     _force_session(engine, lock_seconds=min(LOCK_SECONDS, answer_seconds - 1))
+    _follow_primary(engine, address, failover.open_when_greeted)
     return engine
 
 
@@ -89,6 +93,7 @@ def create_asyncio_engine(
         **options,
     )
     _force_session(engine.sync_engine, lock_seconds=lock_seconds)
+    _follow_primary(engine.sync_engine, address, failover.open_at_once)
     return engine
 
 
@@ -118,11 +123,16 @@ def _url(address: DatabaseAddress, driver: str) -> URL:
         driver,
         username=address.user,
         password=address.password,
-        host=address.host,
-        port=address.port,
+        host=address.servers[0].host,
+        port=address.servers[0].port,
         database=address.database,
         query=dict(address.options),
     )
+
+
+def _follow_primary(engine: Engine, address: DatabaseAddress, open_: failover.Open) -> None:
+    if len(address.servers) > 1:
+        failover.follow_primary(engine, failover.route_to(address.servers), open_)
 
 
 def _force_session(engine: Engine, *, lock_seconds: int) -> None:

@@ -23,6 +23,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DATABASE_URL", "postgres://h/d", "DATABASE_URL: it must begin with mysql://"),
         ("DATABASE_URL", "mysql://h", "DATABASE_URL: it must name a host and a database"),
         ("DATABASE_URL", "mysql://h:x/d", "DATABASE_URL: it has no usable host and port"),
+        ("DATABASE_URL", "mysql://one,/d", "DATABASE_URL: it has no usable host and port"),
         ("PORT", "http", "PORT: Input should be a valid integer"),
         ("REDIS_URL", "http://h", "REDIS_URL: it must begin with redis://"),
         ("WORKER_CONCURRENCY", "0", "WORKER_CONCURRENCY: Input should be greater than or equal"),
@@ -125,14 +126,22 @@ def test_a_rate_is_requests_in_seconds(
 def test_an_address_is_taken_apart(scheme: str) -> None:
     address = DatabaseAddress.parse(f"{scheme}://us%40er:p%2Fw@db:3307/name?ssl_ca=x")
 
-    assert (address.host, address.port, address.database) == ("db", 3307, "name")
+    assert (address.servers, address.database) == ((("db", 3307),), "name")
     assert (address.user, address.password) == ("us@er", "p/w")
     assert address.options == {"ssl_ca": "x"}
     assert "p/w" not in repr(address)
 
 
 def test_the_usual_port_needs_no_name() -> None:
-    assert DatabaseAddress.parse("mysql://h/d").port == 3306
+    assert DatabaseAddress.parse("mysql://h/d").servers == (("h", 3306),)
+
+
+def test_several_servers_stand_behind_one_another() -> None:
+    address = DatabaseAddress.parse("mysql://us:p@one:3307,two,[::1]:3308/d")
+
+    assert address.servers == (("one", 3307), ("two", 3306), ("::1", 3308))
+    assert address.place == "one:3307,two:3306,::1:3308/d"
+    assert (address.user, address.password) == ("us", "p")
 
 
 def test_another_scheme_is_refused() -> None:
