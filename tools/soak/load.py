@@ -12,7 +12,7 @@ import httpx2
 from tools.faults import handlers
 from tools.faults.journal import Journal
 from tools.servers.ports import LOOPBACK
-from tools.soak.stand import LEASE_SECONDS, Stand
+from tools.soak.stand import LEASE_SECONDS, System
 
 ANSWER_SECONDS = 15.0
 AGAIN_SECONDS = 0.2
@@ -39,10 +39,10 @@ class Client:
     Every task's title is its key: what was asked for twice must be there once.
     """
 
-    def __init__(self, stand: Stand, name: str, seed: int, rate: float) -> None:
-        self._journal = Journal(stand.acks)
+    def __init__(self, system: System, name: str, seed: int, rate: float) -> None:
+        self._journal = Journal(system.acks)
         self._http = httpx2.Client(timeout=ANSWER_SECONDS)
-        self._ports = stand.api_ports
+        self._ports = system.api_ports
         self._random = random.Random(f"{seed} {name}")
         self._name = name
         self._rate = rate
@@ -169,9 +169,9 @@ class Client:
         self._journal.add(kind="broken", invariant=invariant, id=task_id, message=message)
 
 
-def resume_all(stand: Stand) -> None:
+def resume_all(system: System) -> None:
     """Resume what pauses and holds left behind, so that everything can end."""
-    base = f"http://{LOOPBACK}:{stand.api_ports[0]}"
+    base = f"http://{LOOPBACK}:{system.api_ports[0]}"
     with httpx2.Client(timeout=ANSWER_SECONDS) as client:
         while paused := _asked(lambda: client.get(f"{base}/tasks?status=paused&limit=100")):
             for task in paused:

@@ -10,7 +10,7 @@ from tools.faults.evidence import gather
 from tools.soak.faults import QUICK, Faults
 from tools.soak.load import Client, resume_all
 from tools.soak.sampling import Sampler, errors, recoveries
-from tools.soak.stand import Stand
+from tools.soak.stand import Stand, System
 
 TICK_SECONDS = 0.05
 SAMPLE_SECONDS = 5.0
@@ -52,7 +52,7 @@ def soak(place: Stand, plan: Plan) -> dict[str, Any]:
         for client in clients:
             client.stop()
     resume_all(place)
-    left = _wait_until_all_ended(place)
+    left = wait_until_all_ended(place)
     evidence = gather(place.engine, place.acks, place.effects)
     broken = check(evidence)
     shares = recoveries(place, faults.server_faults)
@@ -91,7 +91,8 @@ def _disturb(plan: Plan, faults: Faults, sampler: Sampler) -> None:
         time.sleep(TICK_SECONDS)
 
 
-def _wait_until_all_ended(place: Stand) -> int:
+def wait_until_all_ended(place: System) -> int:
+    """Wait until no task waits or runs; return how many still do when the patience is over."""
     end = time.monotonic() + END_SECONDS
     while True:
         with place.engine.connect() as connection:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,16 +33,13 @@ class Crew:
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """The servers, the ways that the processes take to them, and the processes.
+class System:
+    """The processes, whatever they stand on, and what is kept of their work.
 
     `engine` is the run's own way to the database, which no fault cuts.
     """
 
     folder: Path
-    server: Database
-    cache: Redis
-    ways: Sequence[Proxy]
     keeper: Keeper
     api_ports: Sequence[int]
     engine: Engine
@@ -58,6 +55,25 @@ class Stand:
         return self.folder / "effects.jsonl"
 
 
+@dataclass(frozen=True, slots=True)
+class Stand(System):
+    """A system on private servers, and the ways that its processes take to the database."""
+
+    server: Database
+    cache: Redis
+    ways: Sequence[Proxy]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the database is: for the run itself, and for each kind of process."""
+
+    own: str
+    web: str
+    workers: str
+    reapers: str
+
+
 @contextmanager
 def stand(kind: DatabaseKind, parent: Path, crew: Crew | None = None) -> Iterator[Stand]:
     """Start everything in a new folder of `parent`; the servers' data go at the end, logs stay."""
@@ -66,31 +82,51 @@ def stand(kind: DatabaseKind, parent: Path, crew: Crew | None = None) -> Iterato
     with ExitStack() as stack:
         data = stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix="servers-"))
         server = stack.enter_context(database(kind, Path(data, kind)))
-        _migrate(server.url)
         cache = stack.enter_context(redis(Path(data, "redis")))
         ways = [stack.enter_context(proxy(server.url)) for _ in range(3)]
-        engine = create_thread_engine(DatabaseAddress.parse(server.url), connections=5)
-        stack.callback(engine.dispose)
-        wanted = crew or Crew()
-        ports = [free_port() for _ in range(wanted.apis)]
-        keeper = Keeper(_processes(folder, cache.url, [way.url for way in ways], wanted, ports))
-        made = Stand(folder, server, cache, ways, keeper, ports, engine)
-        made.effects.touch()
-        keeper.start()
-        stack.callback(keeper.stop)
+        addresses = Addresses(server.url, *(way.url for way in ways))
+        base = stack.enter_context(system(folder, addresses, crew or Crew(), REDIS_URL=cache.url))
+        yield Stand(
+            base.folder,
+            base.keeper,
+            base.api_ports,
+            base.engine,
+            server=server,
+            cache=cache,
+            ways=ways,
+        )
+
+
+@contextmanager
+def system(folder: Path, addresses: Addresses, crew: Crew, **environment: str) -> Iterator[System]:
+    """Migrate the database and start the processes; they end with the block."""
+    _migrate(addresses.own)
+    engine = create_thread_engine(DatabaseAddress.parse(addresses.own), connections=5)
+    ports = [free_port() for _ in range(crew.apis)]
+    keeper = Keeper(_processes(folder, addresses, crew, ports, environment))
+    made = System(folder, keeper, ports, engine)
+    made.effects.touch()
+    keeper.start()
+    try:
         yield made
+    finally:
+        keeper.stop()
+        engine.dispose()
 
 
 def _processes(
-    folder: Path, cache_url: str, urls: Sequence[str], crew: Crew, ports: Sequence[int]
+    folder: Path,
+    addresses: Addresses,
+    crew: Crew,
+    ports: Sequence[int],
+    environment: Mapping[str, str],
 ) -> list[Process]:
-    web, workers, reapers = urls
-    common = {"REDIS_URL": cache_url, "LOG_FORMAT": "json", "RETRY_BACKOFF_MAX_SECONDS": "2"}
+    common = {"LOG_FORMAT": "json", "RETRY_BACKOFF_MAX_SECONDS": "2", **environment}
 
     def process(module: str, number: int, url: str, **more: str) -> Process:
         log = folder / f"{module}-{number}.log"
-        environment = {**common, "DATABASE_URL": url, **more}
-        return Process(f"{module}-{number}", module, environment, log)
+        variables = {**common, "DATABASE_URL": url, **more}
+        return Process(f"{module}-{number}", module, variables, log)
 
     work = {
         "WORKER_HANDLERS": "tools.faults.handlers",
@@ -100,13 +136,13 @@ def _processes(
     }
     care = {"WORKER_DEAD_SECONDS": "5", "STOP_GRACE_SECONDS": "3"}
     apis = [
-        process("api", number, web, PORT=str(port), HOST=LOOPBACK)
+        process("api", number, addresses.web, PORT=str(port), HOST=LOOPBACK)
         for number, port in enumerate(ports)
     ]
     return [
         *apis,
-        *(process("worker", number, workers, **work) for number in range(crew.workers)),
-        *(process("reaper", number, reapers, **care) for number in range(crew.reapers)),
+        *(process("worker", number, addresses.workers, **work) for number in range(crew.workers)),
+        *(process("reaper", number, addresses.reapers, **care) for number in range(crew.reapers)),
     ]
 
 
