@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -21,6 +22,7 @@ class Proxy:
         self._starting = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
+        self.delay_seconds = 0.0
         self.break_at: bytes | None = None
         self.break_at_next: bytes | None = None
         self.freeze_at: bytes | None = None
@@ -89,6 +91,7 @@ class Proxy:
             while data := source.recv(65_536):
                 self._act_on(data, source, sink)
                 self._flowing.wait()
+                time.sleep(self.delay_seconds)
                 if source not in self._holes:
                     sink.sendall(data)
         self._end(source)

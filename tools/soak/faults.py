@@ -106,6 +106,13 @@ class Faults:
         way.freeze()
         return f"for {self._later(most_seconds, way.thaw):.1f} s"
 
+    def slow_down(self, most_seconds: float = 5) -> str:
+        """Delay every message of the processes of a kind."""
+        way, delay = self._random.choice(self._stand.ways), self._random.choice((0.05, 0.2, 1))
+        way.delay_seconds = delay
+        seconds = self._later(most_seconds, lambda: setattr(way, "delay_seconds", 0.0))
+        return f"by {delay} s for {seconds:.1f} s"
+
     def close_way(self, most_seconds: float = 4) -> str:
         """Let the server be gone for the processes of a kind."""
         way = self._random.choice(self._stand.ways)
@@ -187,6 +194,7 @@ QUICK: dict[str, Callable[[Faults], Any]] = {
     "freeze an api": lambda faults: faults.freeze("api", 4),
     "cut connections": Faults.cut,
     "hold back bytes": Faults.block,
+    "delay bytes": Faults.slow_down,
     "close the way": Faults.close_way,
     "eat the answer to COMMIT": Faults.eat_answer,
     "leave a connection half open": Faults.open_hole,
