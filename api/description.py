@@ -95,6 +95,7 @@ GROUPS: Mapping[str, str] = {
     "tasks": "Create, read, change and delete tasks",
     "batches": "The same with up to 1,000 tasks at once, or with all that match a filter",
     "verbs": "Start, stop, pause, resume and move a task",
+    "events": "What happens to tasks, as it happens",
     "history": "How a task stands and what happened to it",
     "schedules": "Make tasks again and again",
     "accounts": "What belongs to one account",
@@ -160,7 +161,7 @@ def _operations(application: FastAPI, told: dict[str, Any]) -> Iterator[Operatio
 
 def _complete(operation: Operation) -> set[int]:
     """Complete what is told of an operation, and return the statuses of its refusals."""
-    route, method, told = operation
+    route, told = operation.route, operation.told
     if isinstance(route, GuardedRoute):
         role = Actor.CLIENT if Actor.CLIENT in route.roles else min(route.roles)
         told["security"] = [{"token": [role]}]
@@ -168,7 +169,7 @@ def _complete(operation: Operation) -> set[int]:
         told["parameters"] = parameters
     _exemplify(told.get("requestBody"))
     responses = {int(status): each for status, each in told["responses"].items()}
-    if method == "GET":
+    if _is_conditional(operation):
         responses |= {304: {"description": "The client has it already, by its If-None-Match"}}
     invalid = "HTTPValidationError" in str(responses.get(422))
     kept = {status: each for status, each in responses.items() if not (invalid and status == 422)}
@@ -183,7 +184,7 @@ def _complete(operation: Operation) -> set[int]:
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    route, method, told = operation
+    route, told = operation.route, operation.told
     found = told.get("parameters", ())
     in_path = {each["name"] for each in found if each["in"] == "path"}
     parameters = [
@@ -191,7 +192,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         for each in found
         if each["in"] == "path" or each["name"] not in in_path
     ]
-    if method == "GET":
+    if _is_conditional(operation):
         parameters.append(IF_NONE_MATCH)
     if is_cacheable(route.endpoint):
         parameters.append(CACHE_CONTROL)
@@ -210,6 +211,12 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return kept | given
 
 
+def _is_conditional(operation: Operation) -> bool:
+    answer = operation.told["responses"].get("200", {})
+    is_stream = "text/event-stream" in answer.get("content", {})
+    return operation.method == "GET" and not is_stream
+
+
 def _takes_keys(operation: Operation) -> bool:
     return operation.method == "POST" and operation.route.takes_keys
 
@@ -222,11 +229,10 @@ def _answer(operation: Operation, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _headers(operation: Operation, told: dict[str, Any]) -> Iterator[str]:
-    route, method, _ = operation
     yield "X-Request-Id"
-    if method == "GET" or _is_task(told):
+    if _is_conditional(operation) or _is_task(told):
         yield "ETag"
-    if is_cacheable(route.endpoint):
+    if is_cacheable(operation.route.endpoint):
         yield "X-Cache"
     if _takes_keys(operation):
         yield "Idempotency-Replayed"

@@ -22,7 +22,7 @@ from api.problems import Invalid, Problem, instance
 from api.refusals import found, no_task
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import PARAMETERS, TaskQuery, TaskQueryDependency
-from api.waiting import WAIT_PARAMETERS, held, is_over_for, wait_asked
+from api.waiting import WAIT_PARAMETERS, WAITED, held, is_over_for, wait_asked
 from schema import listing, tasks, verbs
 from schema.fields import MAX_ID
 from schema.filters import TaskFilter
@@ -93,7 +93,7 @@ async def list_tasks(
 @router.get(
     "/tasks/{task_id:number}",
     response_model=TaskDetail,
-    responses=problems(404, 422, 503),
+    responses={200: WAITED, **problems(404, 422, 503)},
     openapi_extra=WAIT_PARAMETERS,
 )
 @cacheable

@@ -45,6 +45,16 @@ WAIT_PARAMETERS: dict[str, Any] = {
     ]
 }
 
+WAITED: dict[str, Any] = {
+    "description": "The task",
+    "headers": {
+        "Preference-Applied": {
+            "description": "For how long the answer was or would have been held, by Prefer",
+            "schema": {"type": "string"},
+        }
+    },
+}
+
 
 class Wait(NamedTuple):
     """For how long an answer may be held, and the header that says that a preference was met."""

@@ -52,11 +52,13 @@ KNOWN = re.compile("|".join([*(_pattern(FAULTS[rule][0]) for rule in RULES), ROU
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case[Any], _arguments: dict[str, Any]) -> None:
-    """Let no claim wait: there is nothing to be claimed."""
+    """Let nothing wait: there is nothing to be claimed, and no task ends."""
     body: Any = case.body
     if case.path == "/claims" and isinstance(body, dict) and "wait" in body:
         wait = body["wait"]
         case.body = body | {"wait": min(wait, 0) if isinstance(wait, int | float) else wait}
+    if case.path == "/tasks/{task_id}" and isinstance(case.query.get("wait"), int | float):
+        case.query["wait"] = min(case.query["wait"], 0)
 
 
 @schemathesis.check

@@ -18,6 +18,7 @@ from api.hub import Hub
 from api.journal import Journal
 from api.topics import MOST_KNOWN, Topic
 from schema.filters import TaskFilter
+from schema.reserved import CALLBACK_QUEUE
 from schema.runtime.settings import Settings
 from tests.cache_server import connect
 from tests.rows import change, claim, make, remove, succeed
@@ -105,6 +106,24 @@ def test_notices_that_are_lost_repeated_or_late_tell_nothing_old(
                 hub.hear(task_ids)
                 await hub.snapshot(topic)
                 assert news(topic) == [("task", task_id) for task_id in task_ids] * 5
+
+    run(work)
+
+
+def test_callbacks_are_not_told_of_unless_their_queue_is_named(
+    engine: Engine, database_url: str
+) -> None:
+    async def work() -> None:
+        async with opened(database_url) as hub:
+            own = TaskFilter(queue=[CALLBACK_QUEUE])
+            with hub.following(ALL) as topic, hub.following(own) as callbacks:
+                await hub.snapshot(topic)
+                await hub.snapshot(callbacks)
+                (callback,) = make(engine, queue=CALLBACK_QUEUE)
+                (task_id,) = make(engine)
+                hub.hear([callback, task_id])
+                await until(lambda: topic.journal.last and callbacks.journal.last)
+                assert (news(topic), news(callbacks)) == ([("task", task_id)], [("task", callback)])
 
     run(work)
 
