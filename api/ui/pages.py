@@ -11,7 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import NoMatchFound, Route
+from starlette.routing import Route
 
 from api.access import CLIENTS, Access, Principal, roles_for
 from api.database import Database
@@ -159,11 +159,8 @@ def may(request: Request, verb: str) -> bool:
 
 
 def path_of(request: Request, name: str, **parameters: Any) -> str:
-    """Return the address of a route of the API by its name, nothing where there is none."""
-    try:
-        return prefix(request.scope) + str(request.app.url_path_for(name, **parameters))
-    except NoMatchFound:
-        return ""
+    """Return the address of a route of the API by its name."""
+    return prefix(request.scope) + str(request.app.url_path_for(name, **parameters))
 
 
 def _to_login(request: Request) -> Response:

@@ -86,8 +86,9 @@ async def changed_rows(request: Request) -> Response:
 
 
 def _stream(request: Request, asked: Asked) -> str:
-    path = path_of(request, "stream_events")
-    return f"{path}?{asked.filters(request.app.state.zone)}" if path and asked.query else ""
+    if asked.query is None:
+        return ""
+    return f"{path_of(request, 'stream_events')}?{asked.filters(request.app.state.zone)}"
 
 
 def _look(connection: Connection, asked: Asked) -> Listed:

@@ -6,15 +6,9 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import Engine
 
-from api.main import app
 from tests.proxy import Proxy
 from tests.rows import change, make
 from tests.ui.watching import Watch
-
-pytestmark = pytest.mark.skipif(
-    not any(getattr(route, "name", "") == "stream_events" for route in app.routes),
-    reason="this API has no stream",
-)
 
 SOON_MS = 3_000
 """Sooner than a page that hears nothing looks by itself."""
