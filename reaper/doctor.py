@@ -34,8 +34,7 @@ def findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
     try:
         yield from _database(engine)
     except DBAPIError as error:
-        where = f"{settings.database.host}:{settings.database.port}/{settings.database.database}"
-        text = f"{where}: {error.orig.args[-1] if error.orig else error}"
+        text = f"{settings.database.place}: {error.orig.args[-1] if error.orig else error}"
         yield Finding("database", text, FAULT, "Look at DATABASE_URL and at the server.")
     finally:
         engine.dispose()

@@ -15,10 +15,10 @@ from sqlalchemy import Engine
 from tests.api.following import following
 from tests.api.process import ApiProcess, api_process
 from tests.api.requests import problem
-from tests.proxy import proxy
 from tests.rows import change, make, rows
 from tests.waiting import wait_for
 from tools.servers import Redis
+from tools.servers.proxy import proxy
 
 STREAMS = 1_000
 REQUEST = b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n"

@@ -27,7 +27,7 @@ from schema.attempts import (
 from schema.new_task import NewTask
 from schema.queues import ensure
 from schema.runtime.transactions import transaction
-from schema.states import AttemptOutcome, Priority, Verb
+from schema.states import PEOPLE, AttemptOutcome, Priority, Verb
 from schema.verbs import Order
 from schema.workers import WorkerDescription
 from tests.conftest import empty
@@ -156,7 +156,7 @@ class Machine(RuleBasedStateMachine):
         self.expire()
 
     @precondition(lambda self: self.made)
-    @rule(places=some, verb=st.sampled_from([v for v in verbs.VERBS if v is not Verb.REORDER]))
+    @rule(places=some, verb=st.sampled_from([v for v in PEOPLE if v is not Verb.REORDER]))
     def act(self, places: list[int], verb: Verb) -> None:
         self._act(verb, _chosen(self.made, places))
 

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import Engine
 
-from tests.proxy import Proxy
 from tests.rows import change, make
 from tests.ui.watching import Watch
+from tools.servers.proxy import Proxy
 
 SOON_MS = 3_000
 """Sooner than a page that hears nothing looks by itself."""
