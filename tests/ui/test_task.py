@@ -59,7 +59,7 @@ def test_attempts_tell_how_they_ended_and_fold_their_tracebacks(page: Page, engi
     expect(page.locator(".attempts pre")).to_be_hidden()
     page.get_by_text("Traceback", exact=True).click()
     expect(page.locator(".attempts pre")).to_contain_text("Traceback ...")
-    expect(page.locator("ol.life li b")).to_have_count(4)
+    expect(page.locator("ol.life li.ran")).to_have_count(2)
 
 
 def test_an_open_traceback_stays_open_when_the_page_keeps_up(page: Page, engine: Engine) -> None:
