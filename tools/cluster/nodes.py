@@ -25,6 +25,7 @@ _OPTIONS = (
     f"--report-host={LOOPBACK}",
     "--plugin-load-add=group_replication.so",
     "--loose-group-replication-start-on-boot=OFF",
+    "--loose-group-replication-recovery-use-ssl=OFF",
     "--loose-group-replication-recovery-get-public-key=ON",
     "--loose-group-replication-message-cache-size=134217728",
     "--innodb-buffer-pool-size=64M",

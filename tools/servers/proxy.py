@@ -32,6 +32,11 @@ class Proxy:
         port = self._listener.getsockname()[1]
         self.url = target.set(host=LOOPBACK, port=port).render_as_string(hide_password=False)
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether every byte is held back."""
+        return not self._flowing.is_set()
+
     def freeze(self) -> None:
         """Hold back every byte: the server seems to hang."""
         self._flowing.clear()

@@ -100,7 +100,7 @@ def stand(kind: DatabaseKind, parent: Path, crew: Crew | None = None) -> Iterato
 @contextmanager
 def system(folder: Path, addresses: Addresses, crew: Crew, **environment: str) -> Iterator[System]:
     """Migrate the database and start the processes; they end with the block."""
-    _migrate(addresses.own)
+    migrate(addresses.own)
     engine = create_thread_engine(DatabaseAddress.parse(addresses.own), connections=5)
     ports = [free_port() for _ in range(crew.apis)]
     keeper = Keeper(_processes(folder, addresses, crew, ports, environment))
@@ -146,7 +146,8 @@ def _processes(
     ]
 
 
-def _migrate(url: str) -> None:
+def migrate(url: str) -> None:
+    """Make the tables."""
     subprocess.run(
         [sys.executable, "-m", "alembic", "upgrade", "head"],
         cwd=ROOT,
