@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body, Path, Query
+from pydantic import ValidationError
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +16,9 @@ from api.caching import cacheable
 from api.callbacks import require_callable
 from api.database import Database, DatabaseDependency
 from api.documentation import operation_id, problems
+from api.faults import of_task
 from api.paths import prefix
+from api.problems import Invalid
 from api.schedule_json import ScheduleDetail, ScheduleResponse, SchedulesResponse, ScheduleSummary
 from api.schedule_query import ScheduleQuery
 from api.task_json import TaskSummary
@@ -100,8 +103,11 @@ async def edit_schedule(
     require_callable(request, changes.get("callback_url"))
 
     def work(connection: Connection) -> ScheduleRow:
-        if changes:
-            schedules.edit(connection, schedule_id, changed_columns(changes))
+        try:
+            if changes:
+                schedules.edit(connection, schedule_id, changed_columns(changes))
+        except ValidationError as error:  # only its row tells that its tasks are workflows
+            raise Invalid(of_task(error)) from None
         return schedule_listing.find(connection, schedule_id)
 
     return ScheduleResponse(await (database.write if changes else database.read)(work))

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from schema import file_references
+from schema import file_references, workflows
 from schema.file_references import references
 from schema.models.schedules import Schedule, ScheduleStatus
 from schema.models.tasks import Task
@@ -41,6 +41,9 @@ TIMING = frozenset(
 )
 """Columns that decide when it runs next."""
 
+WORKFLOW = frozenset({"task_type", "queue", "payload"})
+"""Columns that decide whether its tasks are workflows that can be run."""
+
 
 def create(connection: Connection, columns: Mapping[str, Any]) -> int:
     """Create a schedule from its columns and return its id.
@@ -65,10 +68,13 @@ def edit(connection: Connection, schedule_id: int, changes: Mapping[str, Any]) -
     """Change columns of a schedule. Where its times change, its next run does.
 
     A completed one goes on when its end or its rounds are moved. Raises what `create` does,
-    ScheduleMissingError and ScheduleBrokenError.
+    ScheduleMissingError, ScheduleBrokenError, and pydantic's ValidationError when its tasks are
+    workflows that could not be run.
     """
     row = locked(connection, schedule_id)
     changed = {**row, **changes}
+    if changed["task_type"] == workflows.TASK_TYPE and not WORKFLOW.isdisjoint(changes):
+        workflows.check(changed["queue"], changed["payload"])
     now = from_database(row["now"])
     times = _times(changed, changes.keys(), now)
     task_of(changed, round_num=row["round_num"] + 1, due=now)

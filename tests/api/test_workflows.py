@@ -106,3 +106,22 @@ def test_a_schedule_of_a_workflow_gets_its_queue(client: TestClient) -> None:
 
     task = client.post(f"/schedules/{schedule['id']}/run").json()
     assert (task["queue"], task["node_count"], task["retry_limit"]) == ("runninghub", 2, 0)
+
+
+def test_a_schedule_is_not_changed_into_one_whose_workflows_cannot_run(client: TestClient) -> None:
+    body = {"title": "a", "task_type": "runninghub", "payload": PAYLOAD, "interval": 60}
+    workflows = f"/schedules/{client.post('/schedules', json=body).json()['id']}"
+    others = f"/schedules/{client.post('/schedules', json={'title': 'b'}).json()['id']}"
+
+    wrong = client.patch(workflows, json={"title": "new", "payload": {"workflow_name": "x"}})
+    assert "/payload/workflow_id" in faults(wrong)
+    assert "/payload" in faults(client.patch(workflows, json={"payload": None}))
+    assert "/queue" in faults(client.patch(workflows, json={"queue": "default"}))
+    assert {"/queue", "/payload"} <= faults(
+        client.patch(others, json={"task_type": "runninghub"})
+    ).keys()
+
+    assert client.get(workflows).json()["title"] == "a"
+    changed = client.patch(workflows, json={"payload": {"workflow_id": "2"}})
+    assert changed.json()["payload"] == {"workflow_id": "2"}
+    assert client.patch(others, json={"payload": {"workflow_name": "x"}}).status_code == 200
