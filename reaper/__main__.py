@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from reaper import doctor
+from reaper import archiving, doctor
 from reaper.reaper import Reaper
 from schema import server
 from schema.announcing import announced
@@ -23,7 +23,15 @@ def main() -> int:
         action="store_true",
         help="look at the server, the tables and the work, say what to do, and end",
     )
-    return doctor.examine(settings) if parser.parse_args().doctor else _run()
+    parser.add_argument(
+        "--load",
+        metavar="URL",
+        help="put back the tasks of RETENTION_EXPORT_URL, or of one of its files, and end",
+    )
+    chosen = parser.parse_args()
+    if chosen.doctor:
+        return doctor.examine(settings)
+    return archiving.load(settings, chosen.load) if chosen.load else _run()
 
 
 def _run() -> int:

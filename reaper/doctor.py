@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Callable, Iterator
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from schema import doctor, grants, server
-from schema.findings import FAULT, Finding
+from schema import doctor, grants, retention, server
+from schema.findings import DOUBT, FAULT, Finding
+from schema.retention import Keep
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import Settings, SettingsError
 from schema.server import WrongServerError
+
+LOOK = 10_000
 
 
 def examine(read_settings: Callable[[], Settings]) -> int:
@@ -32,7 +35,7 @@ def findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
         return
     engine = create_thread_engine(settings.database)
     try:
-        yield from _database(engine)
+        yield from _database(engine, settings)
     except DBAPIError as error:
         text = f"{settings.database.place}: {error.orig.args[-1] if error.orig else error}"
         yield Finding("database", text, FAULT, "Look at DATABASE_URL and at the server.")
@@ -40,7 +43,7 @@ def findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
         engine.dispose()
 
 
-def _database(engine: Engine) -> Iterator[Finding]:
+def _database(engine: Engine, settings: Settings) -> Iterator[Finding]:
     with engine.connect() as connection:
         user = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one()
         if not server.is_migrated(connection):
@@ -48,6 +51,7 @@ def _database(engine: Engine) -> Iterator[Finding]:
             return
         yield from doctor.examine(connection)
         yield from _skip_locked(engine)
+        yield _pruning(connection, settings)
         connection.rollback()
         refused = list(grants.refused(connection, grants.REAPER))
         connection.rollback()
@@ -56,6 +60,16 @@ def _database(engine: Engine) -> Iterator[Finding]:
         yield Finding("grants", f"{user} lacks {privilege} on {table}", FAULT, remedy)
     if not refused:
         yield Finding("grants", f"{user} may do what a reaper does")
+
+
+def _pruning(connection: Connection, settings: Settings) -> Finding:
+    keep = Keep(settings.retention_days, settings.retention_failed_days)
+    due = len(retention.walk(connection, keep, 0, LOOK).due)
+    text = f"{due} of the {LOOK:,} oldest tasks are due to go"
+    if due <= LOOK / 10:
+        return Finding("pruning", text)
+    remedy = "Let a reaper run: it prunes at its start and then hourly; its log says how many."
+    return Finding("pruning", text, DOUBT, remedy)
 
 
 def _skip_locked(engine: Engine) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """The reaper: its chores, each run by APScheduler at its interval."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
@@ -11,11 +12,13 @@ from reaper.batches import carry_on
 from reaper.burial import Burial
 from reaper.counting import Counting
 from reaper.firing import FIRING_SECONDS, fire
+from reaper.pruning import FIRST_AFTER_SECONDS, PRUNING_SECONDS, Pruning
 from reaper.resuming import resume
 from reaper.stops import Stops
 from reaper.sweep import sweep
 from reaper.watch import WATCH_SECONDS, Watch
 from schema.endings import Backoff
+from schema.retention import Keep
 from schema.runtime.files import open_store
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
@@ -52,6 +55,10 @@ class Reaper:
         self._every(
             files.PRUNE_SECONDS, "pruning files", lambda: files.prune_files(engine, store, days)
         )
+        keep = Keep(settings.retention_days, settings.retention_failed_days)
+        pruning = Pruning(engine, keep, stopping.asked, settings.retention_export_url)
+        first = datetime.now(UTC) + timedelta(seconds=FIRST_AFTER_SECONDS)
+        self._every(PRUNING_SECONDS, "pruning tasks", pruning, first=first)
 
     def run(self) -> None:
         """Run the chores until asked to stop; one under way is let finish."""
@@ -61,9 +68,13 @@ class Reaper:
         self._scheduler.shutdown(wait=True)
         log.info("reaper stopped")
 
-    def _every(self, seconds: float, doing: str, chore: Chore) -> None:
+    def _every(
+        self, seconds: float, doing: str, chore: Chore, *, first: datetime | None = None
+    ) -> None:
+        """Run a chore at this interval; for the first time at `first`, or when one is over."""
         guarded = _guarded(chore, Outage(doing))
-        self._scheduler.add_job(guarded, "interval", seconds=seconds, id=doing)
+        when = {"next_run_time": first} if first else {}
+        self._scheduler.add_job(guarded, "interval", seconds=seconds, id=doing, **when)
 
 
 def _guarded(chore: Chore, outage: Outage) -> Chore:

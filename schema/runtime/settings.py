@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     max_concurrent_tasks: int = Field(default=1, ge=1, le=1_000)
     task_timeout_minutes: int = Field(default=30, ge=1, le=10_000)
     status_check_interval: Seconds = 10
+    retention_days: int = Field(default=30, ge=0, le=36_500)
+    retention_failed_days: int = Field(default=90, ge=0, le=36_500)
+    retention_export_url: str | None = None
     timezone: str = "UTC"
     log_format: str = Field(default="auto", pattern="^(auto|json|text)$")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")

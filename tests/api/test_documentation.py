@@ -99,8 +99,6 @@ def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -
         "list_workers",
         "claim_tasks",
         "beat",
-        "stream_events",
-        "stream_task_events",
         "settle_tasks",
         "health",
         "livez",
