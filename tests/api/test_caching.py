@@ -405,11 +405,20 @@ def read_only(redis_server: Redis) -> Iterator[str]:
     yield redis_server.url
 
 
+@contextmanager
+def wrong_password(redis_server: Redis) -> Iterator[str]:
+    with connect(redis_server) as client:
+        client.config_set("requirepass", "another")
+        yield redis_server.url.replace("redis://", "redis://:wrong@")
+        client.config_set("requirepass", "")
+
+
 TROUBLES: dict[str, Callable[[Redis], Any]] = {
     "away": lambda _: away(),
     "silent": silent,
     "full": full,
     "read only": read_only,
+    "wrong password": wrong_password,
     "OK to everything": lambda _: nonsense(b"+OK\r\n"),
     "bulk strings": lambda _: nonsense(b"$2\r\nhi\r\n"),
     "no protocol": lambda _: nonsense(b"HTTP/1.1 400 Bad Request\r\n\r\n"),

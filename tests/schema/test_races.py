@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, permutations
 from typing import Any
 
 import pytest
@@ -29,6 +29,12 @@ TIMES = int(os.environ.get("ROWLEASE_RACES", "4"))
 
 VERBS = [Verb.START, Verb.STOP, Verb.PAUSE, Verb.RESUME, Verb.REORDER, Verb.DELETE]
 PAIRS = list(combinations_with_replacement([*VERBS, Verb.CLAIM, Verb.SUCCEED, Verb.EXPIRE], 2))
+TRIPLES = [
+    (Verb.STOP, Verb.SUCCEED, Verb.EXPIRE),
+    (Verb.DELETE, Verb.SUCCEED, Verb.EXPIRE),
+    (Verb.STOP, Verb.PAUSE, Verb.CLAIM),
+    (Verb.START, Verb.RESUME, Verb.DELETE),
+]
 
 FAILURE = Failure("ValueError", "boom")
 ENDS: Mapping[Status, Outcome] = {
@@ -137,43 +143,51 @@ def seen(engine: Engine, task: Task, answers: Sequence[Answer]) -> tuple[Any, ..
     )
 
 
+def orders_of(race: tuple[Verb, ...]) -> list[tuple[int, ...]]:
+    """Return in which orders the verbs of a race may come; a claim may find nothing."""
+    positions = range(len(race))
+    orders = list(permutations(positions))
+    if Verb.CLAIM in race:
+        orders += permutations(set(positions) - {race.index(Verb.CLAIM)})
+    return orders
+
+
 def one_after_the_other(
-    engine: Engine, pair: tuple[Verb, Verb], tasks: Sequence[Task]
+    engine: Engine, race: tuple[Verb, ...], tasks: Sequence[Task]
 ) -> list[tuple[Any, ...]]:
-    """Return what the pair gives in one order and in the other, and where a claim finds nothing."""
-    orders: list[tuple[int, ...]] = [(0, 1), (1, 0)]
-    orders += [(1 - position,) for position in (0, 1) if pair[position] is Verb.CLAIM]
+    """Return what the verbs give in each order."""
     expected = []
-    for order, task in zip(orders, tasks, strict=False):
-        answers: list[Answer] = [NOTHING_CLAIMED, NOTHING_CLAIMED]
+    for order, task in zip(orders_of(race), tasks, strict=True):
+        answers: list[Answer] = [NOTHING_CLAIMED] * len(race)
         for position in order:
-            answers[position] = do(engine, pair[position], task)
+            answers[position] = do(engine, race[position], task)
         expected.append(seen(engine, task, answers))
     return expected
 
 
-def states_of(pair: Collection[Verb]) -> Collection[Status]:
-    """Return the states in which both may move a task; where there is none, in which one may."""
-    one, other = pair
-    return MOVES[one].sources & MOVES[other].sources or MOVES[one].sources | MOVES[other].sources
+def states_of(race: Collection[Verb]) -> Collection[Status]:
+    """Return the states in which all may move a task; where there is none, in which one may."""
+    sources = [MOVES[verb].sources for verb in race]
+    return frozenset.intersection(*sources) or frozenset.union(*sources)
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-def test_of_two_at_once_one_comes_first_and_the_other_is_told_so(
-    engine: Engine, pair: tuple[Verb, Verb]
+@pytest.mark.parametrize("race", [*PAIRS, *TRIPLES], ids="-".join)
+def test_of_several_at_once_one_comes_first_and_the_others_are_told_so(
+    engine: Engine, race: tuple[Verb, ...]
 ) -> None:
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(len(race))
 
-    def race(verb: Verb, task: Task) -> Answer:
+    def run(verb: Verb, task: Task) -> Answer:
         barrier.wait()
         return do(engine, verb, task)
 
-    with ThreadPoolExecutor(2) as threads:
-        for status in sorted(states_of(pair)):
-            tasks = in_status(engine, status, 4 + TIMES)
-            expected = one_after_the_other(engine, pair, tasks[:4])
-            for task in tasks[4:]:
-                answers = list(threads.map(race, pair, [task, task]))
+    orders = len(orders_of(race))
+    with ThreadPoolExecutor(len(race)) as threads:
+        for status in sorted(states_of(race)):
+            tasks = in_status(engine, status, orders + TIMES)
+            expected = one_after_the_other(engine, race, tasks[:orders])
+            for task in tasks[orders:]:
+                answers = list(threads.map(run, race, [task] * len(race)))
                 assert seen(engine, task, answers) in expected, status
 
 
