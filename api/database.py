@@ -178,11 +178,16 @@ async def open_database(address: DatabaseAddress) -> AsyncIterator[Database]:
             await asyncio.wait_for(availability.known(), FIRST_LOOK_SECONDS)
         yield Database(readers, writers, keyed, availability)
     finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        await _end(watch)
         for engine in (readers, writers, keyed, probes):
             await engine.dispose()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended: connections can lose a cancellation, see above."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=SECOND_CHANCE_SECONDS)
 
 
 async def _repeated(
