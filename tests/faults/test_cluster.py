@@ -28,9 +28,9 @@ WRITES_SECONDS = 15
 WATCH_SECONDS = 30
 
 
-@pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("cluster")) as running:
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[Cluster]:
+    with cluster(tmp_path / "nodes") as running:
         yield running
 
 

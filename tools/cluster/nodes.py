@@ -74,7 +74,7 @@ class Node(Database):
             port=self.port,
             user="root",
             connect_timeout=ASK_SECONDS,
-            read_timeout=JOIN_SECONDS if "START GROUP" in statements[-1] else ASK_SECONDS,
+            read_timeout=JOIN_SECONDS if "GROUP_REPLICATION" in statements[-1] else ASK_SECONDS,
             autocommit=True,
         )
         with connection, connection.cursor() as cursor:
@@ -125,9 +125,13 @@ class Cluster:
     def join(self, node: Node) -> None:
         """Bring a node back that was killed, or that the others had given up."""
         node.start()
-        with suppress(pymysql.Error):
-            node.ask("STOP GROUP_REPLICATION")
-        node.ask("START GROUP_REPLICATION")
+        end = time.monotonic() + JOIN_SECONDS
+        while not self._sees_all(node):
+            if time.monotonic() > end:
+                raise ServerError(f"The node did not come back: see {node.log}.")
+            for statement in ("STOP GROUP_REPLICATION", "START GROUP_REPLICATION"):
+                with suppress(pymysql.Error, OSError):
+                    node.ask(statement)
         self.wait_until_online()
 
     def primary(self) -> Node:
