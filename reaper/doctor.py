@@ -1,13 +1,12 @@
 """`--doctor`: looks at everything that Rowlease stands on; the exit code is for CI."""
 
-import sys
 from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from schema import doctor, grants, retention, server
-from schema.findings import DOUBT, FAULT, Finding
+from schema.findings import DOUBT, FAULT, Finding, tell
 from schema.retention import Keep
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import Settings, SettingsError
@@ -18,12 +17,7 @@ LOOK = 10_000
 
 def examine(read_settings: Callable[[], Settings]) -> int:
     """Print each finding and return the exit code: 1 when there is a fault."""
-    faults = 0
-    for finding in findings(read_settings):
-        sys.stdout.write(f"{finding}\n")
-        sys.stdout.flush()
-        faults += finding.word == FAULT
-    return 1 if faults else 0
+    return tell(findings(read_settings))
 
 
 def findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:

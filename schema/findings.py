@@ -1,5 +1,7 @@
 """What was found by looking at how things stand, one line each."""
 
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 OK, DOUBT, FAULT = "ok", "doubt", "fault"
@@ -18,3 +20,13 @@ class Finding:
         """Return the line to print."""
         line = f"{self.word:<6} {self.about:<9} {' '.join(self.text.split())}"
         return f"{line}. {self.remedy}" if self.remedy else line
+
+
+def tell(findings: Iterable[Finding]) -> int:
+    """Print each finding as it comes and return the exit code: 1 when there is a fault."""
+    faults = 0
+    for finding in findings:
+        sys.stdout.write(f"{finding}\n")
+        sys.stdout.flush()
+        faults += finding.word == FAULT
+    return 1 if faults else 0

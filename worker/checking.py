@@ -1,13 +1,12 @@
 """`--check`: whether a worker could work here, and what it would run."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from schema import grants, server
-from schema.findings import DOUBT, FAULT, OK, Finding
+from schema.findings import DOUBT, FAULT, OK, Finding, tell
 from schema.queue_choice import QueueChoice, QueueChoiceError
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.errors import DENIED, error_code
@@ -19,12 +18,7 @@ from worker.handlers import Handler, HandlerError
 
 def check(read_settings: Callable[[], Settings]) -> int:
     """Print each finding and return the exit code: 1 when there is a fault."""
-    faults = 0
-    for finding in findings(read_settings):
-        sys.stdout.write(f"{finding}\n")
-        sys.stdout.flush()
-        faults += finding.word == FAULT
-    return 1 if faults else 0
+    return tell(findings(read_settings))
 
 
 def findings(read_settings: Callable[[], Settings]) -> Iterator[Finding]:
