@@ -4,8 +4,8 @@ import os
 import socket
 import sys
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from schema.runtime.addresses import DatabaseAddress
 from tools.servers.programs import find_client
 from tools.up.private import URL_FILE
 
@@ -32,29 +32,32 @@ def main() -> None:
 
 
 def _answers(url: str) -> bool:
-    parts = urlsplit(url)
     try:
-        socket.create_connection((parts.hostname, parts.port or 3306), ANSWER_SECONDS).close()
+        socket.create_connection(DatabaseAddress.parse(url).servers[0], ANSWER_SECONDS).close()
     except OSError:
         return False
     return True
 
 
 def connect_words(url: str, client: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
-    """Return the client's words for a DATABASE_URL, and its environment with the password."""
-    parts = urlsplit(url)
+    """Return the client's words for a DATABASE_URL, and its environment with the password.
+
+    Of several servers it is the first.
+    """
+    address = DatabaseAddress.parse(url)
+    server = address.servers[0]
     words = [
         *client,
-        f"--host={parts.hostname}",
-        f"--port={parts.port or 3306}",
-        f"--user={unquote(parts.username or '')}",
+        f"--host={server.host}",
+        f"--port={server.port}",
+        f"--user={address.user or ''}",
         "--default-character-set=utf8mb4",
     ]
     # MariaDB's newer clients insist on TLS, which the private server does not speak.
-    if client[-1].endswith("mariadb") and parts.hostname in LOOPBACK:
+    if client[-1].endswith("mariadb") and server.host in LOOPBACK:
         words.append("--skip-ssl")
-    password = {"MYSQL_PWD": unquote(parts.password)} if parts.password else {}
-    return [*words, parts.path.strip("/")], {**os.environ, **password}
+    password = {"MYSQL_PWD": address.password} if address.password else {}
+    return [*words, address.database], {**os.environ, **password}
 
 
 if __name__ == "__main__":
