@@ -105,7 +105,7 @@ GROUPS: Mapping[str, str] = {
     "dispatcher": "The switch over everything that is claimed",
     "workers": "Processes that run tasks",
     "work": "Run tasks over HTTP, with handlers in any language",
-    "runninghub": "What workflows of RunningHub can be given",
+    "runninghub": "What workflows of RunningHub can be given; where it tells of their ends",
     "health": "For watchdogs",
 }
 """What the groups of operations are about."""

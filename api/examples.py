@@ -314,6 +314,7 @@ EXAMPLES: Mapping[str, Any] = {
         "inputs": [{"fieldName": "image", "fieldValue": "example.png"}],
     },
     "Health": {"status": "healthy", "timestamp": MOMENT, "version": "0.1.0"},
+    "HintTaken": {"status": "ok"},
     "Alive": {"status": "ok"},
     "Ready": {"status": "ok", "dispatcher": "running"},
 }

@@ -39,6 +39,7 @@ from api.failures import Failures
 from api.origins import shared
 from api.paths import OnePath
 from api.problems import HANDLERS
+from api.rates import Rates
 from api.ui import router as ui
 from schema.endings import Backoff
 from schema.runtime.files import FileStore
@@ -72,6 +73,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         *workers.router.routes,
         *work.router.routes,
         *runninghub.router.routes,
+        *runninghub.open_router.routes,
         *health.router.routes,
     ]
     require_declared(routes)
@@ -115,6 +117,7 @@ def _lifespan(
                 bool(chosen.callback_keys), chosen.allowance
             )
             application.state.hub_keys = by_queue(chosen.hub_keys)
+            application.state.hook_rates = Rates(runninghub.HOOK_RATE)
             application.state.timezone = chosen.timezone
             application.state.zone = zone_of(chosen.timezone)
             application.state.backoff = Backoff(

@@ -1,7 +1,7 @@
-"""The route that asks RunningHub: what a workflow can be given, for a form."""
+"""The routes of RunningHub: what a workflow can be given, and where ends of runs are told."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Path, Query
@@ -9,16 +9,38 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access import ClientRoute
+from api.access import ClientRoute, OpenRoute
+from api.bodies import read_body
+from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
+from api.locality import network
 from api.problems import Problem
+from schema import hints
 from schema.fields import Name
+from schema.runtime.runninghub import hooks
 from schema.runtime.runninghub.client import open_hub
 from schema.runtime.runninghub.errors import HubError, Refusal
+from schema.runtime.settings import Rate
 from schema.workflows import QUEUE
+
+HOOK_RATE = Rate(60, 60)
+"""What is taken of one task, and of one address that guesses."""
+
+HOOK_BYTES = 256 * 1024
 
 router = APIRouter(
     tags=["runninghub"], route_class=ClientRoute, generate_unique_id_function=operation_id
+)
+
+
+class HookRoute(OpenRoute):
+    """A route for who has no token: its address is known to nobody else."""
+
+    takes_keys = False
+
+
+open_router = APIRouter(
+    tags=["runninghub"], route_class=HookRoute, generate_unique_id_function=operation_id
 )
 
 
@@ -58,6 +80,26 @@ async def get_workflow_nodes(
         code = "runninghub_refused" if isinstance(error, Refusal) else "runninghub_silent"
         raise Problem(502, code, values={"reason": str(error)}) from None
     return Response(orjson.dumps(list(_nodes(graph))), media_type="application/json")
+
+
+class HintTaken(BaseModel):
+    """The same whatever was sent."""
+
+    status: Literal["ok"] = "ok"
+
+
+@open_router.post(f"{hooks.PATH}/{{token}}", responses=problems(404, 408, 413, 429, 503))
+async def take_hint(token: str, request: Request, database: DatabaseDependency) -> HintTaken:
+    """Be told by RunningHub that a run has ended: its worker looks, whatever the body says."""
+    state = request.app.state
+    task_id = hooks.task_of(token, state.hub_keys.values())
+    if task_id is None:
+        state.hook_rates.spend(network(request.client.host if request.client else ""))
+        raise Problem(404, "not_found")
+    state.hook_rates.spend(str(task_id))
+    await read_body(request, HOOK_BYTES)
+    await database.write(lambda connection: hints.note(connection, task_id))
+    return HintTaken()
 
 
 def _nodes(graph: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

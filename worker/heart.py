@@ -1,7 +1,8 @@
 """The heart: beats for the worker, in a thread of its own and to the very end.
 
 Each beat says that the worker lives, writes the progress of its handlers, and brings back what
-was asked for or taken away meanwhile: stops, deletions, lost leases, its own death.
+was asked for or taken away meanwhile: stops, deletions, lost leases, its own death, and hints
+that a remote run has ended.
 """
 
 import queue
@@ -13,7 +14,7 @@ from functools import partial
 
 from sqlalchemy import Engine
 
-from schema import holding, workers
+from schema import hints, holding, workers
 from schema.attempts import Hold
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
@@ -23,6 +24,7 @@ from worker.attempt import Attempt, Reason
 from worker.identity import Identity, new_id
 from worker.reporting import Reporter
 from worker.running import Running
+from worker.runninghub import hints as run_hints
 from worker.threads import Failed, watched
 from worker.vigil import Vigil
 
@@ -139,6 +141,8 @@ class Heart:
             return
         with self._engine.connect() as connection:
             lost, stopping = holding.check(connection, [attempt.hold for attempt in attempts])
+            if run_hints.are_awaited():
+                run_hints.tell(hints.noted(connection))
         still = {attempt.hold for attempt in self._running.attempts()}
         self._end(attempts, lost & still, Reason.LOST)
         self._end(attempts, stopping, Reason.STOPPED)

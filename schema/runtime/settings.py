@@ -23,6 +23,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 _TOKEN = re.compile("[!-+\\--~]+")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+_PUBLIC_URL = re.compile(rf"{_ORIGIN.pattern}(/[A-Za-z0-9._~%-]+)*/?")
 
 
 class Rate(NamedTuple):
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=30, ge=0, le=36_500)
     retention_failed_days: int = Field(default=90, ge=0, le=36_500)
     retention_export_url: str | None = None
+    public_url: str | None = None
     timezone: str = "UTC"
     log_format: str = Field(default="auto", pattern="^(auto|json|text)$")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
@@ -107,6 +109,13 @@ class Settings(BaseSettings):
     def _runninghub_keys_are_understood(cls, value: str) -> str:
         keys.parse(value)
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_an_address(cls, value: str | None) -> str | None:
+        if value and not _PUBLIC_URL.fullmatch(value):
+            raise ValueError("name it as others reach it, such as https://tasks.example.org")
+        return value.removesuffix("/") if value else None
 
     @field_validator("client_tokens", "operator_tokens", "worker_tokens")
     @classmethod

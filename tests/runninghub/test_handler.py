@@ -4,7 +4,6 @@ import itertools
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from tests.runninghub.hub import KEY, Hub
 from tools.runninghub_double.double import Double
 from tools.runninghub_double.workflows import NEVER_RUN, PORTRAIT
 from worker.runninghub import creating, ending, uploads, watching
+from worker.runninghub.hints import Hints
 from worker.testing import Failed, Held, Performance, QueuePaused, Snoozed, perform
 
 PAYLOAD: dict[str, Any] = {"workflow_id": PORTRAIT}
@@ -249,10 +249,10 @@ def test_a_run_is_asked_for_again_whatever_comes_between(hub: Hub, how: str, val
 def test_who_asks_too_often_asks_later(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    async def wait(_hints: Hints, seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(watching, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(Hints, "wait", wait)
     hub.wrong("outputs", "code", 1003)
     hub.wrong("outputs", "null")
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from tools.runninghub_double import control
+from tools.runninghub_double import control, webhooks
 from tools.runninghub_double.double import Double
 from tools.runninghub_double.faults import Fault
 from tools.runninghub_double.pictures import picture
@@ -63,6 +63,8 @@ async def create(request: Request) -> Response:
 
     def work() -> Any:
         run = double.create(_key(body), body.get("workflowId"), body.get("nodeInfoList", []))
+        run.webhook = body.get("webhookUrl")
+        webhooks.follow(double, run)
         return {
             "netWssUrl": None,
             "taskId": run.id,

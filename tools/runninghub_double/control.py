@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 
+from tools.runninghub_double import webhooks
 from tools.runninghub_double.double import Double
 from tools.runninghub_double.faults import Fault, How
 from tools.runninghub_double.runs import End
@@ -43,6 +44,12 @@ class Misbehaviour(BaseModel):
     done: bool = False
 
 
+class Webhook(BaseModel):
+    """Of which run a webhook is sent now, whatever it is at."""
+
+    run: str
+
+
 def _double(request: Request) -> Double:
     return cast("Double", request.app.state.double)
 
@@ -74,6 +81,13 @@ async def behave(behaviour: Behaviour, request: Request) -> None:
     given = behaviour.model_dump(exclude_none=True)
     double.full_code = given.pop("full_code", double.full_code)
     double.script = replace(double.script, **given)
+
+
+@router.post("/webhooks")
+async def send_webhook(webhook: Webhook, request: Request) -> dict[str, int | None]:
+    """Send a webhook, and return what it was answered with."""
+    double = _double(request)
+    return {"status": await webhooks.send(double, double.runs[webhook.run])}
 
 
 @router.post("/faults")

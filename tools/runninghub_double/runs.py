@@ -50,6 +50,7 @@ class Run:
     script: Script
     created_at: float
     cancelled_at: float | None = field(default=None)
+    webhook: str | None = field(default=None)
 
     def status(self, now: float) -> RunStatus:
         """Return where it stands."""
@@ -80,6 +81,7 @@ class Run:
             "nodes": list(self.nodes),
             "status": self.status(now),
             "cancelled": self.cancelled_at is not None,
+            "webhook": self.webhook,
         }
 
 

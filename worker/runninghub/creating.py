@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from schema.runtime.logging import get_logger
+from schema.runtime.runninghub import hooks
 from schema.runtime.runninghub.client import Created, Hub
 from schema.runtime.runninghub.errors import HubError, Refusal
+from schema.runtime.settings import settings
 from schema.workflows import WorkflowPayload
 from worker.context import Context
 from worker.runninghub import uploads
@@ -86,6 +88,7 @@ class Creation:
             "addMetadata": payload.add_metadata,
             "usePersonalQueue": payload.use_personal_queue,
             "retainSeconds": payload.retain_seconds,
+            "webhookUrl": hooks.address(settings().public_url, self.hub.key, self._context.task_id),
         }
         return {name: value for name, value in given.items() if value is not None}
 

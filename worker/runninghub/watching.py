@@ -1,6 +1,5 @@
 """Watching a run to its end: asked again and again, whatever the network does meanwhile."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +11,7 @@ from schema.states import Stage
 from worker.context import Context
 from worker.runninghub.creating import Creation
 from worker.runninghub.ending import cancelled
+from worker.runninghub.hints import awaited
 from worker.runninghub.progress import Progress
 from worker.runninghub.waiting import signal_of
 from worker.signals import PermanentFailure
@@ -54,14 +54,15 @@ class Watch:
         be found, PauseQueue when the key may ask no more.
         """
         try:
-            while True:
-                outputs, wait = await self._look(interval)
-                if outputs is not None:
-                    return outputs
-                left = (self._ends_at - datetime.now(UTC)).total_seconds()
-                if left <= 0:
-                    raise await self._timed_out()
-                await asyncio.sleep(min(wait, left))
+            with awaited(self._context.task_id) as hints:
+                while True:
+                    outputs, wait = await self._look(interval)
+                    if outputs is not None:
+                        return outputs
+                    left = (self._ends_at - datetime.now(UTC)).total_seconds()
+                    if left <= 0:
+                        raise await self._timed_out()
+                    await hints.wait(min(wait, left))
         finally:
             self._progress.end()
 
