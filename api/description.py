@@ -104,6 +104,7 @@ GROUPS: Mapping[str, str] = {
     "queues": "Limits, defaults and pauses of queues",
     "dispatcher": "The switch over everything that is claimed",
     "workers": "Processes that run tasks",
+    "overview": "How everything stands",
     "work": "Run tasks over HTTP, with handlers in any language",
     "runninghub": "What workflows of RunningHub can be given; where it tells of their ends",
     "health": "For watchdogs",

@@ -269,6 +269,33 @@ EXAMPLES: Mapping[str, Any] = {
         ],
     },
     "WorkerSummary": _WORKER,
+    "Overview": {
+        "at": MOMENT,
+        "alarms": [
+            {
+                "code": "queue_paused",
+                "since": MOMENT,
+                "until": None,
+                "queue": "documents",
+                "schedule_id": None,
+                "name": None,
+                **_REASON,
+            }
+        ],
+        "states": {"PENDING": 7, "RUNNING": 1, "SUCCESS": 3},
+        "counted_at": MOMENT,
+        "oldest_age_seconds": 12.5,
+        "workers": {"alive": 2, "draining": 0, "stale": 0, "slots": 20},
+        "period": "15m",
+        "throughput": [{"at": MOMENT, "succeeded": 41, "failed": 1, "is_estimate": False}],
+        "durations": {
+            "waiting": {"p50": 0.02, "p95": 1.5},
+            "running": {"p50": 0.8, "p95": 4.2},
+            "attempts": 42,
+        },
+        "errors": [{"error_class": "ConnectionError", "tasks": 3, "newest_id": 4711}],
+        "ended_per_minute": {"documents": 8.4},
+    },
     "ClaimOrder": {"worker_id": "host:2718:9f3c", "task_types": ["render"], "slots": 4, "wait": 20},
     "ClaimedTask": _CLAIMED,
     "Heartbeat": {

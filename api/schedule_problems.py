@@ -22,7 +22,8 @@ from schema.schedule_moves import allowed_actions
 from schema.templates import TemplateError
 
 
-def _problem(error: ScheduleError) -> Problem:
+def problem_of(error: ScheduleError) -> Problem:
+    """Return what is answered."""
     values = vars(error)
     match error:
         case ScheduleMissingError():
@@ -46,7 +47,7 @@ def _problem(error: ScheduleError) -> Problem:
 
 
 async def _on_schedule_error(request: Request, error: ScheduleError) -> Response:
-    return respond(request.scope, _problem(error))
+    return respond(request.scope, problem_of(error))
 
 
 async def _on_template_error(request: Request, error: TemplateError) -> Response:

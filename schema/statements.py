@@ -258,6 +258,12 @@ whole order is named: beside a row of `queues` MySQL sorts by available_at alone
 QUEUE_PAGE = f"{_QUEUE} WHERE name > %s ORDER BY name LIMIT %s"
 """Queues by their names: after, limit."""
 
+QUEUE_STANDINGS = f"""SELECT name, UTC_TIMESTAMP(6) AS now, {_IS_CLOSED} AS is_closed,
+    paused_reason, paused_at, resume_at,
+    LEAST({", ".join(_DUE_SINCE.format(priority=each) for each in Priority)}) AS due_since
+FROM queues FORCE INDEX (PRIMARY) ORDER BY name LIMIT %s"""
+"""Which queues are paused, and since when the oldest of their due tasks is due: limit."""
+
 _IS_OLD = "created_at < UTC_TIMESTAMP(6) - INTERVAL 24 HOUR"
 
 BEGIN_ANSWER = f"""INSERT INTO idempotency_keys (`key`, principal, fingerprint, created_at)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.bodies import parse
-from api.catalogue import detail_of, fault_of
+from api.catalogue import detail_of
 from api.creating import Creations, Wanted
 from api.faults import Fault
 from api.file_problems import fault_of_missing
@@ -19,7 +19,7 @@ from api.problems import document as problem_document
 from api.refusals import found
 from api.ui import shown
 from api.ui.asked import with_offset
-from api.ui.forms import Form, checked, read_form
+from api.ui.forms import Form, checked, faults_of, read_form
 from api.ui.pages import HEADERS, PageRoute, database_of, render
 from api.ui.tasks import MOST_QUEUES, PRIORITIES
 from api.ui.words import language_of
@@ -70,11 +70,7 @@ async def create(request: Request) -> Response:
         wanted = Wanted(creation.task(), prefix(request.scope))
         response = await _created(creations, wanted, request)
     except Invalid as problem:
-        faults = {
-            fault.pointer.split("/")[1]: fault_of(fault.code, fault.values, language)
-            for fault in problem.faults
-        }
-        return _form(request, values, (), faults, 422)
+        return _form(request, values, (), faults_of(problem, language), 422)
     except Problem as problem:
         told = problem_document(problem, language)
         return _form(request, values, (), {"": told["detail"]}, problem.status_code)
@@ -109,7 +105,7 @@ def _form(
 def _creation(request: Request, form: Form) -> dict[str, Any]:
     """Return the body that the form stands for; what is left empty is left out."""
     given: dict[str, Any] = {name: form.one(name) for name in TEXTS if form.one(name)}
-    given |= {name: _number(form.one(name)) for name in NUMBERS if form.one(name)}
+    given |= {name: form.number(name) for name in NUMBERS if form.one(name)}
     zone = request.app.state.zone
     given |= {name: with_offset(form.one(name), zone) for name in MOMENTS if form.one(name)}
     given |= {"tags": form.several("tags"), "hold": form.one("hold") == "on"}
@@ -124,10 +120,6 @@ def _payload(text: str, language: Language) -> Any:
     except Problem as problem:
         why = {"reason": detail_of(problem.code, problem.values, language)}
         raise Invalid([Fault("/payload", "document", why)]) from None
-
-
-def _number(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 
 
 def _copied(task: TaskRow) -> Values:

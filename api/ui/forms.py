@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from api.bodies import JsonRoute, read_body
+from api.catalogue import fault_of
 from api.faults import from_pydantic
+from api.languages import Language
 from api.problems import Invalid, Problem
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 
-Checked = TypeVar("Checked", bound=BaseModel)
+Checked = TypeVar("Checked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,11 @@ class Form:
     def one(self, name: str) -> str:
         """Return the last value of a field; empty where it was not sent."""
         return (self.fields.get(name) or [""])[-1]
+
+    def number(self, name: str) -> int | str | None:
+        """Return a whole number; what is none as it came, and None where nothing was sent."""
+        text = self.one(name).strip()
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text or None
 
     def several(self, name: str) -> list[str]:
         """Return the parts of a field between commas."""
@@ -45,12 +53,23 @@ async def read_form(request: Request) -> Form:
     return Form(fields)
 
 
+adapter = cache(TypeAdapter)
+
+
 def checked(model: type[Checked], given: Mapping[str, Any]) -> Checked:
     """Return what the API would take; raises Invalid as it does."""
     try:
-        return model.model_validate(given)
+        return adapter(model).validate_python(given)
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise Invalid(
             [from_pydantic({**each, "loc": ("body", *each["loc"])}) for each in details]
         ) from None
+
+
+def faults_of(problem: Invalid, language: Language) -> dict[str, str]:
+    """Return what is wrong with the fields of a form, by their names."""
+    return {
+        fault.pointer.split("/")[1]: fault_of(fault.code, fault.values, language)
+        for fault in problem.faults
+    }

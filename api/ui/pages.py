@@ -211,6 +211,7 @@ def _environment(language: Language) -> Environment:
     environment.filters |= {
         "exact": shown.exact,
         "duration": shown.duration,
+        "in_words": shown.in_words,
         "number": shown.number,
         "document": shown.document,
     }

@@ -6,18 +6,13 @@ from starlette.routing import BaseRoute
 
 from api.paths import prefix
 from api.problems import Problem
-from api.ui import actions, assets, creation, login, task, tasks
+from api.ui import actions, assets, creation, dispatcher, login, overview, queues, task, tasks
 from api.ui.pages import PageRoute
 
 
 async def root(request: Request) -> Response:
     """Lead to the dashboard."""
     return RedirectResponse(f"{prefix(request.scope)}/ui/", 307)
-
-
-async def overview(request: Request) -> Response:
-    """Lead to the tasks."""
-    return RedirectResponse(f"{prefix(request.scope)}/ui/tasks", 307)
 
 
 async def nothing(_request: Request) -> Response:
@@ -27,7 +22,9 @@ async def nothing(_request: Request) -> Response:
 
 ROUTES: list[BaseRoute] = [
     PageRoute("/", root, roles=None),
-    PageRoute("/ui", overview),
+    *overview.ROUTES,
+    *dispatcher.ROUTES,
+    *queues.ROUTES,
     *login.ROUTES,
     *tasks.ROUTES,
     *creation.ROUTES,

@@ -44,6 +44,16 @@ def duration(seconds: float) -> str:
     return f"{whole // DAY} d {whole % DAY // HOUR} h"
 
 
+def in_words(seconds: int) -> str:
+    """Return a length of time that somebody chose, in all its units: 1 h 30 min."""
+    rest, parts = seconds, []
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"
+
+
 def number(value: int) -> str:
     """Return a number in groups of three digits."""
     return f"{value:,}"

@@ -42,6 +42,7 @@ CLIENTS_MAY = {
     "get_timeline",
     "get_why",
     "list_account_tasks",
+    "get_overview",
     "list_tags",
     "upload_file",
     "get_file",

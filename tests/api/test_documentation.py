@@ -97,6 +97,7 @@ def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -
         "start_dispatcher",
         "stop_dispatcher",
         "list_workers",
+        "get_overview",
         "claim_tasks",
         "beat",
         "settle_tasks",

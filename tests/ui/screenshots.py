@@ -22,6 +22,7 @@ from tools.servers import database, default_database
 FOLDER = ROOT / "docs" / "screenshots"
 
 SCREENS = {
+    "overview": "/ui/?period=15m",
     "tasks": "/ui/tasks",
     "task-failed": "/ui/tasks/{failed}",
     "task-running": "/ui/tasks/{running}",

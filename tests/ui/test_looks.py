@@ -11,6 +11,7 @@ from tests.ui.watching import Watch
 SERIOUS = {"serious", "critical"}
 SCREENS = [
     "/ui/tasks",
+    "/ui/",
     "/ui/tasks?queue=nothing",
     "/ui/tasks/{RUNNING}",
     "/ui/tasks/{FAILED}",

@@ -1,9 +1,9 @@
 // Tells the page that something may have changed: the event "live" on the document, at most twice
 // a second. It hears so from the stream that [data-events] names, beside which it looks now and
-// then, because durations grow; without the stream it looks every two seconds. It rests while
-// nobody looks.
+// then, because durations grow; without the stream it looks every two seconds, or as the button
+// says. It rests while nobody looks.
 const button = document.getElementById("live");
-const POLL_MS = 2000;
+const POLL_MS = Number(button.dataset.every) * 1000;
 const BESIDE_MS = 5000;
 const GATHER_MS = 400;
 const AGAIN_MS = 15000;

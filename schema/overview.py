@@ -1,0 +1,209 @@
+"""How the whole system stands: who works, what waits, what fails, and what is wrong."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection
+
+from schema import counts, dispatcher, listing
+from schema.documents import decode
+from schema.filters import TaskFilter
+from schema.models.schedules import DUE_INDEX
+from schema.queue_choice import QueueChoice
+from schema.statements import QUEUE_STANDINGS
+from schema.states import State, Status
+
+STALE_SECONDS = 5.0
+"""A worker beats every second: one that has not for so long is in trouble, or gone."""
+
+SILENT_SECONDS = 120.0
+"""The reaper counts every few seconds: counts of this age say that none runs."""
+
+OVERDUE_SECONDS = 60.0
+"""A schedule fires within a second of its time, unless no reaper runs."""
+
+MOST_QUEUES = 1_000
+"""Queues that are looked at, by their names."""
+
+MOST_OVERDUE = 20
+MOST_CLASSES = 10
+
+MOST_ERRORS = 300
+"""The newest tasks with errors, of which classes are counted."""
+
+_LIVE = f"""SELECT status, slots, queues,
+    last_heartbeat_at < UTC_TIMESTAMP(6) - INTERVAL {STALE_SECONDS} SECOND AS is_stale
+FROM workers WHERE status IN ('alive', 'draining')"""  # noqa: S608  # a constant
+
+_OVERDUE = f"""SELECT id, name, next_execution_time FROM schedules FORCE INDEX ({DUE_INDEX})
+WHERE status = 'active'
+    AND next_execution_time < UTC_TIMESTAMP(6) - INTERVAL {OVERDUE_SECONDS} SECOND
+ORDER BY next_execution_time LIMIT {MOST_OVERDUE}"""  # noqa: S608  # constants
+
+_CLASSES = """SELECT error_class, COUNT(*) AS tasks, MAX(id) FROM tasks FORCE INDEX (PRIMARY)
+WHERE id IN ({ids}) GROUP BY error_class ORDER BY tasks DESC, error_class LIMIT {limit}"""
+
+_WITH_ERRORS = TaskFilter(status=[Status.FAILED, Status.RETRYING])
+
+
+class AlarmCode(StrEnum):
+    """What is wrong.
+
+    - dispatcher_stopped: nothing is claimed anywhere
+    - reaper_silent: nobody has counted tasks for long, so leases do not expire, schedules do not
+      fire, and counts are old
+    - no_worker: tasks are due and no worker lives; with a queue: none that takes that queue
+    - queue_paused: nothing of a queue is claimed
+    - schedule_overdue: it ought to have fired
+    """
+
+    DISPATCHER_STOPPED = "dispatcher_stopped"
+    REAPER_SILENT = "reaper_silent"
+    NO_WORKER = "no_worker"
+    QUEUE_PAUSED = "queue_paused"
+    SCHEDULE_OVERDUE = "schedule_overdue"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that is wrong: since when and until when (naive UTC), and what it is about."""
+
+    code: AlarmCode
+    since: datetime | None = None
+    until: datetime | None = None
+    queue: str | None = None
+    schedule_id: int | None = None
+    name: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workforce:
+    """Live workers and their slots.
+
+    `alive` beat and claim, `draining` beat and end what they run, `stale` have not been heard of
+    for STALE_SECONDS. `choices` are the queues of those that are alive, as each was configured.
+    """
+
+    alive: int = 0
+    draining: int = 0
+    stale: int = 0
+    slots: int = 0
+    choices: Sequence[Sequence[str]] = ()
+
+    def takes(self, queue: str) -> bool:
+        """Whether any of them takes a queue."""
+        return any(QueueChoice.parse(",".join(each)).ordered([queue]) for each in self.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorClass:
+    """How many tasks have an error of a class, and the newest of them; None: it has no class."""
+
+    name: str | None
+    tasks: int
+    newest_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How the system stands at a moment (naive UTC); `by_state` None: nobody has counted yet."""
+
+    now: datetime
+    by_state: Mapping[State, int] | None
+    counted_at: datetime | None
+    oldest_seconds: float | None
+    workforce: Workforce
+    alarms: Sequence[Alarm] = field(default_factory=tuple)
+
+
+def look(connection: Connection) -> Overview:
+    """Return how everything stands. A few short statements, which need not see the same moment."""
+    queues = connection.exec_driver_sql(QUEUE_STANDINGS, (MOST_QUEUES,)).all()
+    now = connection.exec_driver_sql("SELECT UTC_TIMESTAMP(6)").scalar_one()
+    workforce = _workforce(connection)
+    by_state = counts.by_state(connection)
+    counted_at = counts.totals(connection).counted_at
+    ages = [(each.now - each.due_since).total_seconds() for each in queues]
+    alarms = (
+        *_stopped(connection),
+        *(_silent(now, counted_at) if queues else ()),
+        *_unserved(queues, workforce),
+        *_paused(queues),
+        *_overdue(connection),
+    )
+    oldest = max(ages, default=0)
+    return Overview(now, by_state, counted_at, oldest if oldest > 0 else None, workforce, alarms)
+
+
+def error_classes(connection: Connection) -> list[ErrorClass]:
+    """Return the classes of error of failed tasks and of those that are tried again, by number.
+
+    Of the newest MOST_ERRORS such tasks; at most MOST_CLASSES.
+    """
+    found = listing.matching(connection, _WITH_ERRORS, limit=MOST_ERRORS)
+    if not found:
+        return []
+    text = _CLASSES.format(ids=",".join(map(str, found)), limit=MOST_CLASSES)
+    return [ErrorClass(*row) for row in connection.exec_driver_sql(text)]
+
+
+def _workforce(connection: Connection) -> Workforce:
+    rows = connection.exec_driver_sql(_LIVE).all()
+    beating = [row for row in rows if not row.is_stale]
+    alive = [row for row in beating if row.status == "alive"]
+    return Workforce(
+        alive=len(alive),
+        draining=len(beating) - len(alive),
+        stale=len(rows) - len(beating),
+        slots=sum(row.slots for row in alive),
+        choices=[decode(row.queues) for row in alive],
+    )
+
+
+def _stopped(connection: Connection) -> Iterator[Alarm]:
+    state = dispatcher.state(connection)
+    if not state.is_running:
+        yield Alarm(AlarmCode.DISPATCHER_STOPPED, since=state.since, reason=state.reason)
+
+
+def _silent(now: datetime, counted_at: datetime | None) -> Iterator[Alarm]:
+    """Yield whether nobody counts; where there is no queue there is nothing to count."""
+    if counted_at is None or now - counted_at > timedelta(seconds=SILENT_SECONDS):
+        yield Alarm(AlarmCode.REAPER_SILENT, since=counted_at)
+
+
+def _unserved(queues: Sequence[Any], workforce: Workforce) -> Iterator[Alarm]:
+    """Yield queues whose due tasks no worker takes; where no worker lives at all, one alarm."""
+    due = [each for each in queues if each.due_since < each.now]
+    if due and not workforce.choices:
+        yield Alarm(AlarmCode.NO_WORKER, since=min(each.due_since for each in due))
+        return
+    for each in due:
+        if not workforce.takes(each.name):
+            yield Alarm(AlarmCode.NO_WORKER, since=each.due_since, queue=each.name)
+
+
+def _paused(queues: Sequence[Any]) -> Iterator[Alarm]:
+    for each in queues:
+        if each.is_closed:
+            yield Alarm(
+                AlarmCode.QUEUE_PAUSED,
+                since=each.paused_at,
+                until=each.resume_at,
+                queue=each.name,
+                reason=each.paused_reason,
+            )
+
+
+def _overdue(connection: Connection) -> Iterator[Alarm]:
+    for row in connection.exec_driver_sql(_OVERDUE):
+        yield Alarm(
+            AlarmCode.SCHEDULE_OVERDUE,
+            since=row.next_execution_time,
+            schedule_id=row.id,
+            name=row.name,
+        )
