@@ -41,7 +41,13 @@ _FAILURES = ", ".join(f"'{outcome}'" for outcome in FAILURES)
 
 
 class Period(StrEnum):
-    """How far back one looks."""
+    """How far back one looks.
+
+    - 15m: 15 minutes, in slices of 15 seconds
+    - 1h: an hour, in minutes
+    - 24h: a day, in half hours
+    - 7d: a week, in slices of three hours
+    """
 
     QUARTER = "15m"
     HOUR = "1h"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
@@ -53,13 +52,10 @@ async def read_form(request: Request) -> Form:
     return Form(fields)
 
 
-adapter = cache(TypeAdapter)
-
-
 def checked(model: type[Checked], given: Mapping[str, Any]) -> Checked:
     """Return what the API would take; raises Invalid as it does."""
     try:
-        return adapter(model).validate_python(given)
+        return TypeAdapter(model).validate_python(given)
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise Invalid(
