@@ -207,6 +207,16 @@ def test_a_worker_that_died_is_followed_by_one_that_takes_its_run_over(hub: Hub)
     assert "create" not in hub.double.calls
 
 
+def test_before_all_else_it_saves_how_far_it_is(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def die(_key: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(creating, "open_hub", die)
+
+    assert run().saved["step"] == "new"
+    assert run(saved=accepted(hub)).saved["step"] == "accepted"
+
+
 def test_a_run_that_fails_fails_the_attempt_with_its_words(hub: Hub) -> None:
     hub.script(end="failure")
 

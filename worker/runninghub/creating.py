@@ -10,8 +10,9 @@ from typing import Any
 
 from schema.runtime.logging import get_logger
 from schema.runtime.runninghub import hooks
-from schema.runtime.runninghub.client import Created, Hub
+from schema.runtime.runninghub.client import Created, Hub, open_hub
 from schema.runtime.runninghub.errors import HubError, Refusal
+from schema.runtime.runninghub.keys import HubKey
 from schema.runtime.settings import settings
 from schema.workflows import WorkflowPayload
 from worker.context import Context
@@ -40,14 +41,17 @@ _under_way: set["asyncio.Task[str | None]"] = set()
 class Creation:
     """Brings a task to where it has a run. `record` is what is saved of it.
 
-    `abandoned`: nobody goes on with the task, so that a run that is created now is cancelled.
+    `hub` is there once that is saved under this lease. `abandoned`: nobody goes on with the task,
+    so that a run that is created now is cancelled.
     """
 
+    hub: Hub
+
     def __init__(
-        self, context: Context, hub: Hub, payload: WorkflowPayload, interval: float
+        self, context: Context, key: HubKey, payload: WorkflowPayload, interval: float
     ) -> None:
         self._context = context
-        self.hub = hub
+        self.key = key
         self._payload = payload
         self._interval = interval
         self.record = Record.read(context.saved)
@@ -55,8 +59,10 @@ class Creation:
 
     async def accept(self) -> None:
         """Have a run: the one that there is, or a new one."""
-        # Saved under this lease too: should this worker die, the next one takes over, uncounted.
+        # Before all else, and under this lease: should this worker die, the next one takes over,
+        # uncounted.
         await self._save(self.record)
+        self.hub = await open_hub(self.key)
         if self.record.step is Step.CREATING:
             await self._settle("the worker ended before the answer was there")
         if self.record.step is not Step.ACCEPTED:

@@ -43,7 +43,7 @@ async def run_workflow(context: Context, payload: WorkflowPayload) -> dict[str, 
     context.progress(0, "is sent to RunningHub", Stage.QUEUED)
     interval = configured.status_check_interval
     limit = timedelta(minutes=configured.task_timeout_minutes)
-    creation = Creation(context, await open_hub(key), payload, interval)
+    creation = Creation(context, key, payload, interval)
     work = _Workflow(context, payload, creation, interval, limit)
     try:
         return await work.done()
@@ -94,7 +94,7 @@ class _Workflow:
             )
         if record.step is Step.NEW:
             return PermanentFailure("stopped before a run was created")
-        words = await last_words(self._creation.hub, record.run)
+        words = await last_words(await open_hub(self._creation.key), record.run)
         return PermanentFailure(f"stopped: {words}")
 
     async def _outputs(self) -> Sequence[Output]:
