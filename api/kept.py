@@ -6,6 +6,8 @@ from zlib import crc32
 
 from starlette.responses import Response
 
+from schema.runtime.metrics import CACHE
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 X_CACHE = b"x-cache"
@@ -47,6 +49,7 @@ def unsealed(key: str, entry: bytes) -> Answer | None:
 def told(response: Response, cache: bytes) -> Response:
     """Return the response, which now says where it comes from."""
     response.raw_headers.append((X_CACHE, cache))
+    CACHE.labels(cache.decode()).inc()
     return response
 
 

@@ -18,6 +18,7 @@ from api import (
     files,
     health,
     history,
+    metrics,
     overview,
     queues,
     runninghub,
@@ -34,6 +35,7 @@ from api import (
 from api.access import Access, require_declared
 from api.callbacks import CallbackRules
 from api.channels import open_channels
+from api.counting import Counted
 from api.creating import Creations
 from api.database import open_database
 from api.failures import Failures
@@ -77,6 +79,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         *runninghub.router.routes,
         *runninghub.open_router.routes,
         *health.router.routes,
+        *metrics.router.routes,
     ]
     require_declared(routes)
     application = FastAPI(
@@ -94,6 +97,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         redirect_slashes=False,
     )
     description.describe(application)
+    application.add_middleware(Counted)
     application.add_middleware(OnePath)
     application.add_middleware(Failures)
     return application

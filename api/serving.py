@@ -1,9 +1,11 @@
 """How uvicorn runs the application, in one process or several."""
 
 import logging
+import os
 import resource
 import signal
 import sys
+import tempfile
 from types import FrameType
 
 import uvicorn
@@ -72,8 +74,11 @@ def _serve_here(config: ServerConfig) -> int:
 
 
 def _serve_in_processes(config: ServerConfig) -> int:
-    supervisor = Multiprocess(config, [config.bind_socket()])
-    supervisor.run()
+    with tempfile.TemporaryDirectory(prefix="rowlease-metrics-") as folder:
+        # Where the processes keep what they count, so that one of them can answer for all.
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
+        supervisor = Multiprocess(config, [config.bind_socket()])
+        supervisor.run()
     codes = [process.exitcode for process in supervisor.processes]
     return STARTUP_FAILURE if STARTUP_FAILURE in codes else 0
 

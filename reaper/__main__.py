@@ -7,7 +7,7 @@ from reaper import archiving, doctor
 from reaper.reaper import Reaper
 from schema import server
 from schema.announcing import announced
-from schema.runtime import logging
+from schema.runtime import logging, metrics
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import SettingsError, settings
 from schema.runtime.stopping import Stopping
@@ -46,6 +46,7 @@ def _run() -> int:
     except (SettingsError, server.WrongServerError) as error:
         print(f"reaper: {error}", file=sys.stderr)  # noqa: T201  # logs may not be set up yet
         return 2
+    metrics.serve(configured.metrics_port)
     with announced(configured, engine):
         reaper.run()
     engine.dispose()

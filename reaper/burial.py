@@ -10,6 +10,7 @@ from schema import workers
 from schema.endings import Backoff
 from schema.leases import expire, orphaned
 from schema.runtime.logging import get_logger
+from schema.runtime.metrics import EXPIRED
 from schema.runtime.transactions import run
 
 log = get_logger(__name__)
@@ -30,6 +31,7 @@ class Burial:
             log.warning("worker is dead", worker_id=worker_id)
         if total := end_all(self._engine, orphaned, self._expire):
             log.info("leases of gone workers expired", count=total)
+            EXPIRED.labels("worker").inc(total)
 
     def _bury(self, connection: Connection) -> list[str]:
         try:

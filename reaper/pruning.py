@@ -11,6 +11,7 @@ from reaper import archiving
 from schema import archive, retention
 from schema.retention import Keep, Stretch
 from schema.runtime.logging import get_logger
+from schema.runtime.metrics import PRUNED
 from schema.runtime.transactions import run
 
 log = get_logger(__name__)
@@ -21,10 +22,10 @@ FIRST_AFTER_SECONDS = 2.0
 WALK = 1_000
 """Tasks that are looked at by one statement, without locks."""
 
-PAGE = 200
+PAGE = 500
 """Tasks that one transaction takes away."""
 
-REST = 3
+REST = 2
 """How many times as long as its page took the chore rests: workers come first."""
 
 
@@ -53,6 +54,7 @@ class Pruning:
                 break
         if pruned:
             log.info("tasks pruned", count=pruned)
+            PRUNED.inc(pruned)
 
     def _walk(self, after: int) -> Stretch:
         return run(

@@ -19,6 +19,7 @@ from reaper.sweep import sweep
 from reaper.watch import WATCH_SECONDS, Watch
 from schema.endings import Backoff
 from schema.retention import Keep
+from schema.runtime import metrics
 from schema.runtime.files import open_store
 from schema.runtime.logging import get_logger
 from schema.runtime.outage import Outage
@@ -82,7 +83,8 @@ def _guarded(chore: Chore, outage: Outage) -> Chore:
 
     def run() -> None:
         try:
-            chore()
+            with metrics.chore(outage.doing):
+                chore()
         except Exception as error:  # noqa: BLE001  # one chore must not end the others
             try:
                 outage.wait_after(error)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 from schema import leases
 from schema.endings import Backoff
 from schema.runtime.logging import get_logger
+from schema.runtime.metrics import EXPIRED
 from schema.runtime.transactions import run
 
 log = get_logger(__name__)
@@ -22,6 +23,7 @@ def sweep(engine: Engine, backoff: Backoff) -> None:
     """Expire the leases that are over."""
     if total := end_all(engine, leases.overdue, partial(leases.expire, backoff=backoff)):
         log.info("leases expired", count=total)
+        EXPIRED.labels("over").inc(total)
 
 
 def end_all(engine: Engine, find: Find, end: End) -> int:

@@ -17,6 +17,7 @@ from schema.models.tasks import Task, TaskPayload
 from schema.new_task import NewTask
 from schema.runtime.changes import note
 from schema.runtime.errors import is_duplicate_key
+from schema.runtime.metrics import note_enqueued
 from schema.statements import TASK_FIELDS
 from schema.states import Status
 from schema.times import to_database
@@ -137,6 +138,7 @@ def place(connection: Connection, new: Sequence[NewTask]) -> list[Placed]:
     keys = [task.unique_key or "" for task in new]
     ids, holders = _insert_free(connection, _VALUES.format(now=now), rows, keys)
     note(connection, ids.values())
+    note_enqueued(new[at].queue for at in ids)
     _attach(connection, {task_id: (payloads[at], new[at].tags) for at, task_id in ids.items()})
     file_references.link(connection, {task_id: files[at] for at, task_id in ids.items()})
     holders |= {keys[at]: task_id for at, task_id in ids.items()}

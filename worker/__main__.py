@@ -8,7 +8,7 @@ from types import FrameType
 
 from schema import hub_queues, server
 from schema.queue_choice import QueueChoice, QueueChoiceError
-from schema.runtime import logging
+from schema.runtime import logging, metrics
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.garbage import collect_less_often
 from schema.runtime.settings import SettingsError, settings
@@ -78,6 +78,7 @@ def _work(mode: Mode) -> int:
         return 0
     if limits := hub_queues.limits_of(configured):
         run(engine, lambda connection: hub_queues.provide(connection, limits))
+    metrics.serve(configured.metrics_port)
     part = Part(engine, QueueChoice.parse(configured.worker_queues), registry)
     collect_less_often()
     succeeded = worker.run({Mode.ONCE: part.is_passed, Mode.DRAIN: part.is_drained}.get(mode))

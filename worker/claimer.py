@@ -13,6 +13,7 @@ from schema.claims import ClaimShortError, ScanHints
 from schema.gates import Gates
 from schema.queue_choice import QueueChoice
 from schema.runtime.logging import get_logger
+from schema.runtime.metrics import CLAIM, measured
 from schema.runtime.outage import Outage
 from schema.runtime.transactions import transaction
 from worker.backpressure import LOOK_SECONDS, Backpressure
@@ -116,7 +117,8 @@ class Claimer:
         """Claim up to `free` tasks and hand them over; return the seconds to wait then."""
         try:
             with self._who.running.claiming:
-                batch = self._take(free)
+                with measured(CLAIM):
+                    batch = self._take(free)
                 if batch is not None:
                     self._slots.take(len(batch.tasks))
                     self._start(batch)

@@ -11,6 +11,7 @@ from schema import attempts
 from schema.attempts import Failure, Settlement, Succeeded
 from schema.endings import Backoff
 from schema.runtime.logging import get_logger
+from schema.runtime.metrics import SETTLE, measured
 from schema.runtime.outage import Outage
 from schema.runtime.transactions import is_refused, transaction
 from schema.settling import settle
@@ -97,7 +98,7 @@ class Completer:
         """Settle one batch, again and again while the database fails: settling is idempotent."""
         while not self._abandon.is_set():
             try:
-                with transaction(self._engine) as connection:
+                with measured(SETTLE), transaction(self._engine) as connection:
                     lost = settle(connection, batch, self._backoff)
             except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend
                 if is_refused(error):

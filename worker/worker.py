@@ -9,9 +9,10 @@ from sqlalchemy import Engine
 
 from schema.announcing import announced
 from schema.attempts import Hold, Settlement
-from schema.endings import Backoff
+from schema.endings import Backoff, outcome_word
 from schema.leases import release_unknown
 from schema.queue_choice import QueueChoice
+from schema.runtime import metrics
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.files import open_store
 from schema.runtime.logging import get_logger
@@ -22,7 +23,7 @@ from schema.version import VERSION
 from schema.workers import WorkerDescription
 from worker.backpressure import Backpressure
 from worker.callbacks import Callbacks
-from worker.claimer import Claimant, Claimer
+from worker.claimer import Batch, Claimant, Claimer
 from worker.completer import Completer
 from worker.draining import Drain, Parts
 from worker.executors.children import Nursery
@@ -84,7 +85,7 @@ class Worker:
         aging = settings.priority_aging_seconds
         who = Claimant(self._identity, queues, self._running, aging)
         pressure = Backpressure(self._completer.backlog, self._slots.total)
-        self._claimer = Claimer(engine, who, self._slots, keeper.start, pressure, self._fail)
+        self._claimer = Claimer(engine, who, self._slots, self._begin, pressure, self._fail)
         vigil = Vigil(self._slots, self._fail)
         reflexes = Reflexes(keeper.end, self._release_unknown, vigil)
         self._heart = Heart(self._heart_engine, self._identity, self._running, reflexes, self._fail)
@@ -191,8 +192,18 @@ class Worker:
         self._failed.set()
         self._stopping.asked.set()
 
+    def _begin(self, batch: Batch) -> None:
+        self._keeper.start(batch)
+        if self._settings.metrics_port is not None:
+            metrics.note_started(
+                [(task.queue, task.available_at, task.started_at) for task in batch.tasks]
+            )
+
     def _settled(self, batch: Sequence[Settlement], lost: Sequence[Settlement]) -> None:
         self._keeper.settled(batch, lost)
+        if self._settings.metrics_port is not None:
+            ends = [(outcome_word(each.outcome), each.started_at, each.ended_at) for each in batch]
+            metrics.note_finished(ends, len(lost))
         self._claimer.note_settled()
 
     def _release_unknown(self, holds: Sequence[Hold]) -> None:

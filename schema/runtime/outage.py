@@ -5,6 +5,7 @@ import time
 
 from schema.runtime.errors import error_code
 from schema.runtime.logging import get_logger
+from schema.runtime.metrics import DATABASE_ERRORS
 from schema.runtime.transactions import is_refused
 
 log = get_logger(__name__)
@@ -28,6 +29,7 @@ class Outage:
         if is_refused(error):
             raise error
         self._errors += 1
+        DATABASE_ERRORS.labels(str(error_code(error.__cause__ or error))).inc()
         if self._since is None:
             self._since = time.monotonic()
             cause = error.__cause__ or error

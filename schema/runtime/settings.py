@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     retention_failed_days: int = Field(default=90, ge=0, le=36_500)
     retention_export_url: str | None = None
     public_url: str | None = None
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
     timezone: str = "UTC"
     log_format: str = Field(default="auto", pattern="^(auto|json|text)$")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")

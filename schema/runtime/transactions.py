@@ -6,10 +6,17 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from schema.runtime.changes import telling
-from schema.runtime.errors import is_connection_lost, is_transient
+from schema.runtime.errors import error_code, is_connection_lost, is_transient
+from schema.runtime.metrics import DATABASE_ERRORS
 
 T = TypeVar("T")
 
@@ -50,6 +57,11 @@ def commit(connection: Connection) -> None:
     tell()
 
 
+def _count_error(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    DATABASE_ERRORS.labels(str(error_code(error))).inc()
+
+
 def run(engine: Engine, work: Callable[[Connection], T]) -> T:
     """Do `work` in a transaction; do it again, up to 5 times, when an error is a passing one.
 
@@ -59,6 +71,7 @@ def run(engine: Engine, work: Callable[[Connection], T]) -> T:
         retry=retry_if_exception(is_transient),
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_random_exponential(multiplier=0.02, max=1),
+        before_sleep=_count_error,
         reraise=True,
     ):
         with attempt, transaction(engine) as connection:

@@ -105,6 +105,7 @@ def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -
         "livez",
         "readyz",
         "get_workflow_nodes",
+        "metrics",
     }
 
 
