@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from time import monotonic
+from typing import Any
 
 from fastapi import APIRouter
 from prometheus_client import (
@@ -88,7 +89,15 @@ class _Kept:
     read_at = float("-inf")
 
 
-@router.get("/metrics", response_class=Response)
+FORMAT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Every figure, by name and labels",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get("/metrics", response_class=Response, responses=FORMAT)
 async def metrics(database: DatabaseDependency) -> Response:
     """Answer in Prometheus's text format."""
     registry = CollectorRegistry()

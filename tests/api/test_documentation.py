@@ -106,6 +106,7 @@ def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -
         "readyz",
         "get_workflow_nodes",
         "metrics",
+        "take_hint",
     }
 
 
