@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Body, Path
+from fastapi import APIRouter, Body, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Connection
@@ -25,12 +25,14 @@ from api.documentation import operation_id, problems
 from api.languages import Language, requested
 from api.paths import prefix
 from api.problems import Problem, document
-from api.task_query import SEVERAL, Filters
+from api.task_query import SEVERAL, Filters, RowId
+from api.tasks import paging_headers
 from api.verbs import WithReason, refusal
 from schema import batches, listing
 from schema.batches import BatchRow, Report
 from schema.fields import MAX_ID, WHOLE
 from schema.limits import MOST_AT_ONCE
+from schema.listing import Place
 from schema.shown import OPTIONS
 from schema.states import State, Verb
 from schema.verbs import Order, Result
@@ -117,7 +119,7 @@ class BatchReport(BaseModel):
     )
 
 
-class Batch(BatchReport):
+class BatchSummary(BaseModel):
     """A verb on many tasks, under way or through; the numbers are of what was worked on so far."""
 
     id: int
@@ -125,10 +127,38 @@ class Batch(BatchReport):
     status: Literal["running", "completed", "failed"]
     filter: dict[str, Any]
     reason: str | None
+    requested: int
+    succeeded: int
     last_task_id: int = Field(description="Goes down: tasks below it are still to be looked at")
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
+
+
+class Batch(BatchSummary, BatchReport):
+    """A single batch, with what was refused."""
+
+
+class BatchQuery(BaseModel):
+    """Parameters of the list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    before_id: RowId | None = Field(
+        None, description="Only older ones than this: what a `next` link uses"
+    )
+
+
+LISTED: dict[str, Any] = {
+    "description": "Batches, newest first",
+    "headers": {
+        "Link": {
+            "description": 'The next page, with rel="next", when there may be one',
+            "schema": {"type": "string"},
+        }
+    },
+}
 
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -181,6 +211,21 @@ for _verb in DOINGS:
     _name = "delete_tasks_by_post" if _verb is Verb.DELETE else f"{_verb}_tasks"
     _offer(_verb, "POST", f"/tasks/batch/{_verb}", _name)
 _offer(Verb.DELETE, "DELETE", "/tasks/batch", "delete_tasks")
+
+
+@router.get(
+    "/batches", response_model=list[BatchSummary], responses={200: LISTED, **problems(422, 503)}
+)
+async def list_batches(
+    query: Annotated[BatchQuery, Query()], request: Request, database: DatabaseDependency
+) -> Response:
+    """List the verbs that are or were carried out in the background, newest first."""
+    rows = await database.read(
+        lambda connection: batches.page(connection, limit=query.limit, before_id=query.before_id)
+    )
+    more = Place(rows[-1]["id"]) if len(rows) == query.limit else None
+    shown = [{name: row[name] for name in BatchSummary.model_fields} for row in rows]
+    return _json(shown, 200, paging_headers(request, None, more))
 
 
 @router.get("/batches/{batch_id:number}", response_model=Batch, responses=problems(404, 503))

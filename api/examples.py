@@ -186,6 +186,20 @@ _CLAIMED = {
     "checkpoint": None,
 }
 
+_BATCH = {
+    "id": 3,
+    "status": "running",
+    "requested": 2,
+    "succeeded": 1,
+    "verb": "pause",
+    "filter": {"queue": ["documents"]},
+    "reason": _REASON["reason"],
+    "last_task_id": 4712,
+    "created_at": MOMENT,
+    "updated_at": LATER,
+    "finished_at": None,
+}
+
 EXAMPLES: Mapping[str, Any] = {
     "Time": MOMENT,
     "TaskCreation": _TASK_CREATION,
@@ -196,18 +210,8 @@ EXAMPLES: Mapping[str, Any] = {
     "TaskBatch": {"tasks": [_TASK_CREATION, {"title": "Tidy up"}]},
     "Selection": {"ids": [4711, 4712], **_REASON},
     "BatchReport": _REPORT,
-    "Batch": {
-        "id": 3,
-        "status": "running",
-        **_REPORT,
-        "verb": "pause",
-        "filter": {"queue": ["documents"]},
-        "reason": _REASON["reason"],
-        "last_task_id": 4712,
-        "created_at": MOMENT,
-        "updated_at": LATER,
-        "finished_at": None,
-    },
+    "BatchSummary": _BATCH,
+    "Batch": _BATCH | _REPORT,
     "WithReason": _REASON,
     "Move": {"to": "first"},
     "TaskStatus": {

@@ -24,6 +24,7 @@ MOST_FAILURES = 1_000
 """Refusals that a batch remembers one by one; all are counted."""
 
 _BATCHES = Batch.__table__
+_LISTED = tuple(column for column in _BATCHES.c if column.key != "failures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,16 @@ def find(connection: Connection, batch_id: int) -> BatchRow | None:
         return None
     row = dict(found._mapping)  # noqa: SLF001  # its public name
     return row | {"report": Report(row["requested"], row["succeeded"], _failures(row["failures"]))}
+
+
+def page(
+    connection: Connection, *, limit: int, before_id: int | None = None
+) -> list[dict[str, Any]]:
+    """Return up to `limit` batches without their refusals, newest first, from below `before_id`."""
+    query = select(*_LISTED).order_by(_BATCHES.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(_BATCHES.c.id < before_id)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def running(connection: Connection) -> list[int]:

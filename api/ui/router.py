@@ -6,7 +6,21 @@ from starlette.routing import BaseRoute
 
 from api.paths import prefix
 from api.problems import Problem
-from api.ui import actions, assets, creation, dispatcher, login, overview, queues, task, tasks
+from api.ui import (
+    actions,
+    assets,
+    batches,
+    creation,
+    dispatcher,
+    login,
+    overview,
+    queues,
+    schedule_verbs,
+    schedules,
+    task,
+    tasks,
+    workers,
+)
 from api.ui.pages import PageRoute
 
 
@@ -25,6 +39,10 @@ ROUTES: list[BaseRoute] = [
     *overview.ROUTES,
     *dispatcher.ROUTES,
     *queues.ROUTES,
+    *workers.ROUTES,
+    *schedules.ROUTES,
+    *schedule_verbs.ROUTES,
+    *batches.ROUTES,
     *login.ROUTES,
     *tasks.ROUTES,
     *creation.ROUTES,

@@ -265,3 +265,20 @@ def test_a_large_batch_remembers_every_filter(client: TestClient, engine: Engine
 
     done = client.get(begun.headers["location"]).json()
     assert (done["status"], done["succeeded"]) == ("completed", 1_001)
+
+
+def test_batches_are_listed_newest_first_page_by_page(client: TestClient, engine: Engine) -> None:
+    make(engine, 501)
+    make(engine, 500)
+    begun = [post(client, Verb.PAUSE, filter={"queue": "default"}).json()["id"] for _ in range(3)][
+        ::-1
+    ]
+
+    first = client.get("/batches?limit=2")
+    rest = client.get(first.links["next"]["url"])
+
+    assert [each["id"] for each in [*first.json(), *rest.json()]] == begun
+    assert (first.json()[0]["status"], first.json()[0]["verb"]) == ("running", "pause")
+    assert "failed" not in first.json()[0]
+    assert "next" not in rest.links
+    assert faults(client.get("/batches?limit=0")).keys() == {"/limit"}

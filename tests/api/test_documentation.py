@@ -61,6 +61,7 @@ def test_operations_have_names_for_generated_clients(document: dict[str, Any]) -
         "delete_tasks",
         "delete_tasks_by_post",
         "get_batch",
+        "list_batches",
         "get_task_status",
         "list_attempts",
         "list_events",

@@ -1,11 +1,13 @@
 """Take the screenshots of docs/screenshots: `python -m tests.ui.screenshots`.
 
+With names it takes those alone: `python -m tests.ui.screenshots overview queues`.
 Needs a font with Chinese letters, such as Debian's fonts-wqy-microhei, and looks best with Inter.
 """
 
 import os
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from alembic import command
@@ -17,12 +19,19 @@ from schema.runtime.engine import create_thread_engine
 from tests.api.process import ROOT, api_process
 from tests.ui.browsers import chromium
 from tests.ui.scene import paint
+from tests.ui.surroundings import surround
 from tools.servers import database, default_database
 
 FOLDER = ROOT / "docs" / "screenshots"
 
 SCREENS = {
     "overview": "/ui/?period=15m",
+    "queues": "/ui/queues",
+    "workers": "/ui/workers",
+    "schedules": "/ui/schedules",
+    "schedule": "/ui/schedules/{schedule}",
+    "batches": "/ui/batches",
+    "batch": "/ui/batches/{batch}",
     "tasks": "/ui/tasks",
     "task-failed": "/ui/tasks/{failed}",
     "task-running": "/ui/tasks/{running}",
@@ -35,7 +44,7 @@ LOOKS = {
 }
 
 
-def main() -> int:
+def main(names: Collection[str]) -> int:
     """Show a painted scene and take a picture of each screen in each look."""
     FOLDER.mkdir(exist_ok=True)
     with (
@@ -45,11 +54,12 @@ def main() -> int:
         os.environ["DATABASE_URL"] = server.url
         command.upgrade(Config(ROOT / "alembic.ini"), "head")
         engine = create_thread_engine(DatabaseAddress.parse(server.url), connections=2)
-        there = paint(engine)
+        there = paint(engine) | surround(engine)
         with api_process(server.url) as process, chromium() as browser:
             process.wait_until_up()
-            for name, screen in SCREENS.items():
-                address = f"{process.client.base_url}".rstrip("/") + screen.format_map(there)
+            for name in names:
+                screen = SCREENS[name].format_map(there)
+                address = f"{process.client.base_url}".rstrip("/") + screen
                 for look in LOOKS:
                     _take(browser, address, name, look)
         engine.dispose()
@@ -72,4 +82,4 @@ def _take(browser: Browser, address: str, name: str, look: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:] or SCREENS))

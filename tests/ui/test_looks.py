@@ -6,12 +6,19 @@ from playwright.sync_api import Browser
 from sqlalchemy import Engine
 
 from tests.ui.states import one_of_each
+from tests.ui.surroundings import surround
 from tests.ui.watching import Watch
 
 SERIOUS = {"serious", "critical"}
 SCREENS = [
     "/ui/tasks",
     "/ui/",
+    "/ui/queues",
+    "/ui/workers",
+    "/ui/schedules",
+    "/ui/schedules/{schedule}",
+    "/ui/batches",
+    "/ui/batches/{batch}",
     "/ui/tasks?queue=nothing",
     "/ui/tasks/{RUNNING}",
     "/ui/tasks/{FAILED}",
@@ -38,6 +45,7 @@ def test_no_screen_keeps_anybody_out(  # noqa: PLR0917  # fixtures, and what var
     browser: Browser, base: str, engine: Engine, watch: Watch, language: str, theme: str, width: int
 ) -> None:
     made = {str(state): task_id for state, task_id in one_of_each(engine).items()}
+    made |= surround(engine)
     context = browser.new_context(
         base_url=base,
         locale=language,
