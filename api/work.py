@@ -31,7 +31,7 @@ from schema.claims import ClaimShortError, ScanHints
 from schema.documents import decode
 from schema.endings import Backoff
 from schema.queue_choice import QueueChoice
-from schema.reserved import CALLBACK_QUEUE
+from schema.reserved import FOR_WHO_HAS_SECRETS
 from schema.shown import OPTIONS
 from schema.unique_keys import UniqueKeyTakenError
 from schema.workers import WorkerDescription
@@ -50,9 +50,9 @@ UNKNOWN_SECONDS = 10.0
 def _choice(words: tuple[str, ...]) -> QueueChoice:
     """Return the choice of queues, the same each time: queues that * chose come by turns.
 
-    Callbacks are for who has the secret to sign them: * does not choose them.
+    Callbacks are for who has the secret to sign them, and the like: * does not choose them.
     """
-    left_out = () if CALLBACK_QUEUE in words else (f"-{CALLBACK_QUEUE}",)
+    left_out = [f"-{queue}" for queue in FOR_WHO_HAS_SECRETS if queue not in words]
     return QueueChoice.parse(",".join([*words, *left_out]))
 
 

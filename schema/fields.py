@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from schema import reserved
 from schema.destinations import URL_LENGTH, DestinationError, destination_of
 from schema.documents import (
     CHECKPOINT_BYTES,
@@ -25,7 +26,6 @@ from schema.limits import (
     SETTING_REASON_LENGTH,
     TITLE_LENGTH,
 )
-from schema.reserved import CALLBACK_QUEUE, CALLBACK_TYPE
 from schema.states import STATUSES_OF, Priority
 
 DESCRIPTION_LENGTH = 16_000
@@ -86,7 +86,7 @@ def _name(value: str) -> str:
 
 
 def _not_reserved(value: str) -> str:
-    if value in {CALLBACK_QUEUE, CALLBACK_TYPE}:
+    if value in reserved.NAMES:
         raise PydanticCustomError("reserved", "the system's own")
     return value
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from schema import workers
+from schema import unwatched_runs, workers
 from schema.attempts import (
     Failed,
     Failure,
@@ -42,6 +42,7 @@ def expire(connection: Connection, task_ids: Sequence[int], backoff: Backoff) ->
     rows = lock_held(connection, task_ids) if task_ids else []
     gone = workers.gone(connection, list({row.worker_id for row in rows if not row.is_over}))
     ended = [(row, _ended(row)) for row in rows if row.is_over or row.worker_id in gone]
+    unwatched_runs.cancel(connection, [row.id for row, _ in ended if row.is_stopping])
     end_locked(connection, ended, backoff)
     return len(ended)
 
@@ -62,6 +63,7 @@ def cancel(
     message = f"stopped: its worker did not end it within {grace_seconds:g} s"
     cancelled = Failed(Failure("Cancelled", message), AttemptOutcome.CANCELLED)
     late = [(row, settlement_of(row, cancelled)) for row in rows if _waits(row) >= grace_seconds]
+    unwatched_runs.cancel(connection, [row.id for row, _ in late])
     end_locked(connection, late, backoff)
     return len(late)
 

@@ -12,12 +12,12 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from schema import callbacks, tags, tasks, unique_keys
+from schema import callbacks, tags, tasks, unique_keys, unwatched_runs, workflows
 from schema.inserting import insert_rows
 from schema.runtime.changes import note
 from schema.runtime.errors import is_duplicate_key
 from schema.statements import FOREMOST, LOCK_FOR_VERB, VERB
-from schema.states import MOVES, WAITING, State, Status, Verb, state_of
+from schema.states import FINISHED, MOVES, WAITING, State, Status, Verb, state_of
 
 
 class Answer(StrEnum):
@@ -203,11 +203,13 @@ def _write(connection: Connection, order: Order, taken: Sequence[Result]) -> Non
         case Verb.STOP:
             running, others = _apart(taken)
             _update(connection, ASK_TO_STOP, running)
+            _cancel_runs(connection, others)
             _update(connection, CANCEL, others)
         case Verb.DELETE:
             running, others = _apart(taken)
             _update(connection, HIDE, running)
             tags.detach(connection, [each.task_id for each in running])
+            _cancel_runs(connection, others)
             tasks.erase(connection, [each.task_id for each in others])
         case Verb.PAUSE:
             _update(connection, PAUSE, taken)
@@ -217,6 +219,14 @@ def _write(connection: Connection, order: Order, taken: Sequence[Result]) -> Non
             _reorder(connection, order, taken)
         case _:
             raise ValueError(f"{order.verb} is not a verb of people")
+
+
+def _cancel_runs(connection: Connection, ending: Sequence[Result]) -> None:
+    """Have runs at RunningHub cancelled of tasks that waited to be taken over."""
+    live = [each for each in ending if each.before not in FINISHED]
+    unwatched_runs.cancel(
+        connection, [each.task_id for each in live if workflows.is_queue(each.place[0])]
+    )
 
 
 def _announce(connection: Connection, order: Order, taken: Sequence[Result]) -> None:

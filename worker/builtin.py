@@ -9,7 +9,8 @@ from schema.runtime.logging import get_logger
 from worker import callback_task, command, http_task  # noqa: F401  # they register handlers
 from worker.context import Context
 from worker.handlers import handler
-from worker.runninghub import handler as runninghub  # noqa: F401  # registers a handler
+from worker.runninghub import cancelling  # noqa: F401  # likewise
+from worker.runninghub import handler as runninghub  # noqa: F401  # likewise
 
 log = get_logger(__name__)
 

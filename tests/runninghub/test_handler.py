@@ -426,3 +426,26 @@ def test_a_file_that_runninghub_would_refuse_is_not_sent(
     assert isinstance(outcome, Failed)
     assert outcome.for_good
     assert "upload" not in hub.double.calls
+
+
+def test_a_run_that_nobody_watches_is_cancelled(hub: Hub) -> None:
+    hub.script(end="never")
+    run_id = hub.double.create(KEY, PORTRAIT, []).id
+
+    perform("runninghub.cancel", {"queue": "runninghub", "run_id": run_id})
+
+    assert hub.states == ["FAILED"]
+
+
+@pytest.mark.parametrize("queue", ["runninghub", "runninghub:third"])
+def test_a_cancel_that_is_not_taken_is_tried_again(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, queue: str
+) -> None:
+    monkeypatch.setattr(ending, "TRIES", 1)
+    hub.wrong("cancel", "status", 503)
+
+    outcome = perform("runninghub.cancel", {"queue": queue, "run_id": "1"}).outcome
+
+    assert isinstance(outcome, Failed)
+    assert not outcome.for_good
+    assert "run 1 may go on at RunningHub" in outcome.failure.message

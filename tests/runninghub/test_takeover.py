@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import Engine
+from starlette.testclient import TestClient
 
 from tests.processes import Start
 from tests.rows import attempts, row
@@ -11,6 +12,7 @@ from tests.runninghub.tasks import (
     make_workflow,
     picture_payload,
     started,
+    text_payload,
     wait_for_status,
 )
 from tests.waiting import wait_for
@@ -100,3 +102,46 @@ def test_a_worker_that_shuts_down_leaves_its_run_to_the_next(
     assert len(hub.runs) == 1
     assert "cancel" not in hub.double.calls
     assert [each["outcome"] for each in attempts(engine, task_id)] == ["released", "succeeded"]
+
+
+@pytest.mark.parametrize("verb", ["stop", "delete"])
+def test_who_stops_a_task_that_waits_to_be_taken_over_has_its_run_cancelled(
+    client: TestClient, engine: Engine, start: Start, hub: Hub, verb: str
+) -> None:
+    hub.script(queue_seconds=0, end="never")
+    task_id = make_workflow(engine, text_payload("x"))
+    first = started(start)
+    wait_for(lambda: row(engine, task_id)["stage"] == "RUNNING")
+    kill(engine, first)
+    assert row(engine, task_id)["status"] == "to_do"
+
+    if verb == "stop":
+        assert client.post(f"/tasks/{task_id}/stop").json()["state"] == "STOPPED"
+    else:
+        assert client.delete(f"/tasks/{task_id}").status_code == 204
+    started(start)
+
+    wait_for(lambda: hub.states == ["FAILED"])
+    [cancellation] = client.get("/tasks?queue=cancellations").json()
+    assert cancellation["title"] == f"Cancel run {hub.runs[0].id} of task {task_id}"
+    wait_for_status(engine, cancellation["id"], "done")
+
+
+def test_a_worker_that_dies_while_it_stops_has_its_run_cancelled(
+    client: TestClient, engine: Engine, start: Start, hub: Hub
+) -> None:
+    hub.script(queue_seconds=0, end="never")
+    hub.wrong("cancel", "hold")
+    task_id = make_workflow(engine, text_payload("x"))
+    first = started(start)
+    wait_for(lambda: row(engine, task_id)["stage"] == "RUNNING")
+    with engine.connect() as holder:  # its last words cannot be written
+        client.post(f"/tasks/{task_id}/stop")
+        holder.exec_driver_sql(f"SELECT 1 FROM tasks WHERE id = {task_id} FOR UPDATE")
+        hub.wait_until_held("cancel")
+        first.kill()
+    kill(engine, first)
+    assert row(engine, task_id)["status"] == "cancelled"
+    started(start)
+
+    wait_for(lambda: hub.states == ["FAILED"])
