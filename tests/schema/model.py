@@ -165,16 +165,29 @@ class Model:
         return True
 
     def expire(self) -> int:
-        """Take back leases that are over, or whose workers are gone."""
-        running = [task for task in self.tasks.values() if task.status == "in_progress"]
-        over = [task for task in running if task.lease_end <= self.now]
-        orphans = [task for task in running if task.worker in self.gone and task not in over]
-        for task in over:
-            self._end(task, "timed_out")
-        for task in orphans:
-            resumable = task.checkpoint_fence == task.fence and task.losses < 10
-            self._end(task, "taken over" if resumable else "lost")
-        return len(over) + len(orphans)
+        """Take back leases that are over, or whose workers are gone.
+
+        What ended alike, by one worker's death or by the time, is due again at one moment.
+        """
+        running = (task for task in self.tasks.values() if task.status == "in_progress")
+        gone = [task for task in running if task.lease_end <= self.now or task.worker in self.gone]
+        moments: dict[str | None, int] = {}
+        began = self.now
+        for task in sorted(gone, key=lambda each: each.id):
+            end = self._expired_as(task, began)
+            alike = None if end == "timed_out" else task.worker
+            if end != "taken over" and task.stop_asked is None:
+                moments.setdefault(alike, began + len(moments) + 1)
+            self.now = moments.get(alike, began)
+            self._end(task, end)
+        self.now = began + len(moments)
+        return len(gone)
+
+    def _expired_as(self, task: ModelTask, now: int) -> str:
+        if task.lease_end <= now:
+            return "timed_out"
+        resumable = task.checkpoint_fence == task.fence and task.losses < 10
+        return "taken over" if resumable else "lost"
 
     def cancel(self, grace_seconds: int) -> int:
         """End stops that nobody heeded."""
