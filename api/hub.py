@@ -23,6 +23,7 @@ from schema import listing
 from schema.filters import TaskFilter
 from schema.listing import Mark, TaskRow
 from schema.runtime.logging import get_logger
+from schema.runtime.metrics import STREAMS
 
 log = get_logger(__name__)
 
@@ -120,11 +121,13 @@ class Hub:
         self._left.pop(key, None)
         topic.followers += 1
         self._followers += 1
+        STREAMS.inc()
         self._wake.set()
         try:
             yield topic
         finally:
             self._followers -= 1
+            STREAMS.dec()
             topic.followers -= 1
             if not topic.followers:
                 self._left[key] = time.monotonic()

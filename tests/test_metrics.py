@@ -76,6 +76,7 @@ def test_the_api_shows_how_things_stand(client: TestClient, engine: Engine) -> N
     assert 0 <= found["rowlease_queue_oldest_age_seconds", "a"] < 30
     assert (found["rowlease_workers", "alive"], found["rowlease_worker_slots", "alive"]) == (1, 10)
     assert found["rowlease_history_row_versions",] >= 0
+    assert found["rowlease_streams",] == 0
 
 
 def test_requests_and_created_tasks_are_counted(client: TestClient) -> None:

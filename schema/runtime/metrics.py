@@ -49,6 +49,7 @@ REQUEST = Histogram(
     ["route"],
     buckets=_SHORT,
 )
+STREAMS = Gauge("rowlease_streams", "Streams of events that are open", multiprocess_mode="livesum")
 CACHE = Counter("rowlease_cache_answers", "Answers by how the cache in Redis served", ["result"])
 
 
