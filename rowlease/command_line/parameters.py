@@ -49,3 +49,4 @@ Tags = Annotated[Names, typer.Option("--tag", metavar="<str>", help="May be repe
 AccountId = Annotated[str, typer.Option(help="Account that it is kept under")]
 TimeoutSeconds = Annotated[int, typer.Option(help="Time that one attempt has")]
 RetryLimit = Annotated[int, typer.Option(help="Retries after the first attempt")]
+CallbackUrl = Annotated[str, typer.Option(help="Where its end is told, by a signed POST")]

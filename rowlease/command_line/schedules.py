@@ -9,6 +9,7 @@ from rowlease.command_line.commands import Session, command
 from rowlease.command_line.output import Columns
 from rowlease.command_line.parameters import (
     AccountId,
+    CallbackUrl,
     Description,
     Limit,
     Names,
@@ -76,6 +77,7 @@ class Creation(TypedDict, total=False):
     timeout_seconds: TimeoutSeconds
     retry_limit: RetryLimit
     account_id: AccountId
+    callback_url: CallbackUrl
 
 
 @command(app, "list")

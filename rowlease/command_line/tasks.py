@@ -8,6 +8,7 @@ from rowlease.command_line.commands import REFUSED, Session, command
 from rowlease.command_line.output import Columns, age
 from rowlease.command_line.parameters import (
     AccountId,
+    CallbackUrl,
     Description,
     Limit,
     Names,
@@ -56,6 +57,9 @@ class Filters(TypedDict, total=False):
     error_class: Annotated[Names, typer.Option(metavar="<str>", help="May be repeated")]
     schedule_id: Annotated[Numbers, typer.Option(metavar="<int>", help="May be repeated")]
     batch_id: Annotated[Numbers, typer.Option(metavar="<int>", help="May be repeated")]
+    callback_of: Annotated[
+        Numbers, typer.Option(metavar="<int>", help="Callbacks of these tasks. May be repeated")
+    ]
     state: Annotated[
         Names, typer.Option(metavar="<str>", help="READY, RUNNING, SUCCESS ... May be repeated")
     ]
@@ -84,6 +88,7 @@ class Creation(_Required, total=False):
     timeout_seconds: TimeoutSeconds
     retry_limit: RetryLimit
     account_id: AccountId
+    callback_url: CallbackUrl
     unique_key: Annotated[str, typer.Option(help="At most one unfinished task has it")]
     hold: Annotated[bool, typer.Option("--hold", help="Create it paused")]
 

@@ -14,14 +14,14 @@ from tests.ui.watching import Watch
 __all__ = ["client", "running_api"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium, started once for all tests."""
+    """Chromium, started once for the tests of this folder: its loop is in the way of others."""
     with chromium() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(database_url: str) -> Iterator[str]:
     """Where the API without tokens is."""
     with api_process(database_url) as process:
