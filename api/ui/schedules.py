@@ -21,7 +21,7 @@ from schema.schedule_tasks import RunTask
 from schema.schedules import ScheduleRow
 
 PER_PAGE = 50
-LAST_RUNS = 10
+LAST_RUNS = 6
 MORE_RUNS = 30
 NEXT_RUNS = 10
 

@@ -16,11 +16,12 @@ _ENDED_AT = f"UTC_TIMESTAMP(6) - INTERVAL CRC32(CONCAT(task_id, fence)) %% {MINU
 
 SPREAD = f"""UPDATE task_attempts SET ended_at = {_ENDED_AT},
 started_at = ended_at - INTERVAL 1 + CRC32(task_id + 1) %% 19 SECOND,
-available_at = started_at - INTERVAL CRC32(task_id + 2) %% 4000 * 1000 MICROSECOND"""
+available_at = started_at - INTERVAL CRC32(task_id + 2) %% 4000 * 1000 MICROSECOND
+WHERE fence >= 10 OR outcome = 'succeeded'"""
 EARLIER = """INSERT INTO task_attempts (task_id, fence, attempt, worker_id, available_at,
     started_at, ended_at, outcome)
 SELECT task_id, fence + %s, 1, worker_id, available_at, started_at, ended_at, outcome
-FROM task_attempts WHERE fence < 10"""
+FROM task_attempts WHERE fence < 10 AND outcome = 'succeeded'"""
 
 
 def surround(engine: Engine) -> dict[str, int]:
@@ -29,7 +30,7 @@ def surround(engine: Engine) -> dict[str, int]:
     _set_limits(engine)
     shown = _plan(engine)
     with transaction(engine) as connection:
-        for copy in range(10, 100, 10):
+        for copy in range(10, 200, 10):
             connection.exec_driver_sql(EARLIER, (copy,))
         connection.exec_driver_sql(SPREAD)
     return {"schedule": shown, "batch": _begin_batches(engine)}

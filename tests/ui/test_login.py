@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from api import sessions
+from api.access import OPERATORS
 from api.main import build
 from api.ui.pages import PageRoute
 from api.ui.router import ROUTES
@@ -224,6 +225,25 @@ def test_a_client_sees_and_does_no_verbs_but_delete(visitor: TestClient, engine:
     headers |= {"content-type": "application/x-www-form-urlencoded"}
     gone = visitor.post(f"/ui/tasks/{made[State.READY]}/delete", headers=headers)
     assert gone.status_code == 200
+
+
+def test_a_client_sees_how_everything_stands_and_no_screen_of_operators(
+    visitor: TestClient, engine: Engine
+) -> None:
+    make(engine)
+    log_in(visitor, "client")
+    headers = OWN | {sessions.PAGE_HEADER: page_token(visitor), "hx-request": "true"}
+
+    overview = visitor.get("/ui/")
+    assert overview.status_code == 200
+    assert "/ui/queues" not in overview.text
+    assert "/ui/dispatcher" not in overview.text
+    theirs = [route for route in pages() if route.roles == OPERATORS]
+    assert len(theirs) > 10
+    for route in theirs:
+        path = re.sub(r"\{[^}]*\}", "1", route.path)
+        method = "GET" if "GET" in (route.methods or ()) else "POST"
+        assert visitor.request(method, path, headers=headers).status_code == 403, path
 
 
 def test_a_client_cannot_mean_all_that_match(visitor: TestClient, engine: Engine) -> None:
