@@ -25,6 +25,9 @@ ROOT = Path(__file__).parent.parent
 KEPT = {"settings"}
 """Tables whose first rows come with the migration."""
 
+DISPATCHER_RUNS = """UPDATE settings SET value = '{"is_running": true}', reason = NULL
+WHERE name = 'dispatcher' AND JSON_CONTAINS(value, 'false', '$.is_running')"""
+
 # A test server's data must survive its kill -9, but not the machine's.
 UNSAFE = ["--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0", "--innodb-doublewrite=OFF"]
 
@@ -75,6 +78,7 @@ def empty(engine: Engine) -> None:
     with transaction(engine) as connection:
         for name in connection.exec_driver_sql(filled).scalars().all():
             connection.exec_driver_sql(f"DELETE FROM {name}")
+        connection.exec_driver_sql(DISPATCHER_RUNS)
 
 
 @pytest.fixture
