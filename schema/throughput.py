@@ -19,7 +19,7 @@ from schema.times import from_database, to_database
 MOST_READ = 100
 """Attempts of a slice that are read to see how they ended."""
 
-MOST_COUNTED = 200_000
+MOST_COUNTED = 100_000
 """Entries of the index that are counted in all; slices beyond that are estimated, the largest."""
 
 MOST_TIMED = 20
@@ -95,11 +95,15 @@ class Durations:
     attempts: int
 
 
-_PART = f"""(SELECT {{number}} AS slice, {{columns}} FROM task_attempts FORCE INDEX ({_INDEX})
+# Rows are looked up behind the LIMIT: MySQL fetches many at once, as a long range is worth it.
+_PART = f"""(SELECT {{number}} AS slice, task_id, fence FROM task_attempts FORCE INDEX ({_INDEX})
 WHERE ended_at >= %s AND ended_at < %s ORDER BY ended_at LIMIT {{most}})"""  # noqa: S608  # constants
 
+_SAMPLED = """({parts}) AS sampled STRAIGHT_JOIN task_attempts
+    ON task_attempts.task_id = sampled.task_id AND task_attempts.fence = sampled.fence"""
+
 _COUNT = f"""SELECT slice, COUNT(*), SUM(outcome = 'succeeded'), SUM(outcome IN ({_FAILURES}))
-FROM ({{parts}}) AS attempts GROUP BY slice"""  # noqa: S608  # constants
+FROM {_SAMPLED} GROUP BY slice"""  # noqa: S608  # constants
 
 _WITHIN = "WHERE ended_at >= %s AND ended_at < %s"
 _EXACT = f"(SELECT COUNT(*) FROM task_attempts FORCE INDEX ({_INDEX}) {_WITHIN})"  # noqa: S608
@@ -107,15 +111,14 @@ _EXACT = f"(SELECT COUNT(*) FROM task_attempts FORCE INDEX ({_INDEX}) {_WITHIN})
 # Not the index by force: MySQL would then take an average of the table for the estimate.
 _ESTIMATED = f"(SELECT 1 FROM task_attempts {_WITHIN})"  # noqa: S608
 
-_TIMES = """available_at, started_at, ended_at, outcome"""
-_TIMED = """SELECT COUNT(*),
+_TIMED = f"""SELECT COUNT(*),
     MIN(IF(waited_share >= 0.5, waited, NULL)), MIN(IF(waited_share >= 0.95, waited, NULL)),
     MIN(IF(ran_share >= 0.5, ran, NULL)), MIN(IF(ran_share >= 0.95, ran, NULL))
 FROM (SELECT waited, ran, CUME_DIST() OVER (ORDER BY waited) AS waited_share,
         CUME_DIST() OVER (ORDER BY ran) AS ran_share
     FROM (SELECT GREATEST(TIMESTAMPDIFF(MICROSECOND, available_at, started_at), 0) / 1e6 AS waited,
             GREATEST(TIMESTAMPDIFF(MICROSECOND, started_at, ended_at), 0) / 1e6 AS ran
-        FROM ({parts}) AS attempts WHERE outcome <> 'released') AS durations) AS placed"""
+        FROM {_SAMPLED} WHERE outcome <> 'released') AS durations) AS placed"""  # noqa: S608  # constants
 
 _RECENT = f"""SELECT tasks.queue, COUNT(*),
     TIMESTAMPDIFF(MICROSECOND, MIN(ended_at), UTC_TIMESTAMP(6)) / 1e6
@@ -133,7 +136,7 @@ def throughput(connection: Connection, period: Period, now: datetime) -> list[Sl
     Reads at most MOST_READ attempts a slice, and counts some more in the index.
     """
     bounds = _bounds(period, now)
-    rows = connection.exec_driver_sql(*_sampled(_COUNT, bounds, "outcome", MOST_READ))
+    rows = connection.exec_driver_sql(*_sampled(_COUNT, bounds, MOST_READ))
     read = {row[0]: (int(row[1]), int(row[2]), int(row[3])) for row in rows}
     full = [number for number, (count, _, _) in read.items() if count >= MOST_READ]
     counts = dict(zip(full, _counts(connection, [bounds[each] for each in full]), strict=True))
@@ -150,7 +153,7 @@ def durations(connection: Connection, period: Period, now: datetime) -> Duration
 
     Of each slice at most MOST_TIMED are looked at. Those that were given back unrun do not count.
     """
-    sampled = _sampled(_TIMED, _bounds(period, now), _TIMES, MOST_TIMED)
+    sampled = _sampled(_TIMED, _bounds(period, now), MOST_TIMED)
     count, *shares = connection.exec_driver_sql(*sampled).one()
     waited_half, waited_most, ran_half, ran_most = (
         None if each is None else float(each) for each in shares
@@ -181,12 +184,8 @@ def _bounds(period: Period, now: datetime) -> list[Bounds]:
     return [(ends - step * back, ends - step * (back - 1)) for back in range(count, 0, -1)]
 
 
-def _sampled(
-    text: str, bounds: Sequence[Bounds], columns: str, most: int
-) -> tuple[str, tuple[datetime, ...]]:
-    parts = (
-        _PART.format(number=number, columns=columns, most=most) for number in range(len(bounds))
-    )
+def _sampled(text: str, bounds: Sequence[Bounds], most: int) -> tuple[str, tuple[datetime, ...]]:
+    parts = (_PART.format(number=number, most=most) for number in range(len(bounds)))
     return text.format(parts=" UNION ALL ".join(parts)), _flat(bounds)
 
 
