@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
@@ -219,7 +220,9 @@ def _may_be_old(scope: Scope) -> bool:
     for name, value in scope["headers"]:
         if name == b"prefer" or (name == b"cache-control" and b"no-" in value.lower()):
             return False
-    return b"wait=" not in scope["query_string"]
+    query: bytes = scope["query_string"]
+    # Names may be written with %: they are read where there is one, or the word.
+    return not (b"%" in query or b"wait" in query) or "wait" not in QueryParams(query)
 
 
 def _values(answer: Any, count: int) -> Sequence[bytes | None]:

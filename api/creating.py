@@ -15,7 +15,7 @@ from starlette.responses import Response
 from api.availability import Unavailable
 from api.database import DEADLINE_SECONDS, Database
 from api.gathering import Gathered
-from api.refusals import found, key_taken, require_room
+from api.refusals import found, full_queues, key_taken, require_room
 from api.task_json import TaskResponse
 from schema import tasks
 from schema.new_task import NewTask
@@ -23,6 +23,10 @@ from schema.tasks import Placed
 
 WAITING_SECONDS = DEADLINE_SECONDS + 0.5
 """How long a request waits for another's transaction and its own."""
+
+
+MOST_WAITING = 1_000
+"""Tasks that wait in memory, 256 KiB each at most: more are refused."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +53,8 @@ class Creations:
         """Create a task and answer for it; raises Problem when it is refused."""
         if database.is_keyed or wanted.new.unique_key is not None or wanted.new.tags:
             return await self._create_alone(wanted, database)
+        if self._gathered.backlog >= MOST_WAITING:
+            raise Unavailable("database_busy")
         try:
             async with asyncio.timeout(WAITING_SECONDS):
                 outcome = await self._gathered.ask(wanted)
@@ -69,12 +75,19 @@ class Creations:
         except Exception as error:  # noqa: BLE001  # told to whom it concerns
             if len(wanted) == 1 or isinstance(error, Unavailable):
                 return [error] * len(wanted)
-            return [(await self._create_all([each]))[0] for each in wanted]
+            middle = len(wanted) // 2
+            halves = wanted[:middle], wanted[middle:]
+            return [outcome for half in halves for outcome in await self._create_all(half)]
 
     def _created(self, connection: Connection, wanted: Sequence[Wanted]) -> Sequence[Outcome]:
-        require_room(connection, self._most, [each.new.queue for each in wanted])
-        placed = tasks.place(connection, [each.new for each in wanted])
-        return [_told(connection, *each) for each in zip(wanted, placed, strict=True)]
+        queues = [each.new.queue for each in wanted]
+        full = full_queues(connection, self._most, queues) if len(wanted) > 1 else {}
+        taken = [each for each in wanted if each.new.queue not in full]
+        require_room(connection, self._most, [each.new.queue for each in taken])
+        placed = iter(tasks.place(connection, [each.new for each in taken]))
+        return [
+            full.get(each.new.queue) or _told(connection, each, next(placed)) for each in wanted
+        ]
 
 
 def _or_raised(outcome: Outcome) -> Response:

@@ -20,6 +20,11 @@ class Gathered(Generic[Q, A]):
         self._waiting: dict[Q, list[asyncio.Future[A | None]]] = {}
         self._asking: asyncio.Task[None] | None = None
 
+    @property
+    def backlog(self) -> int:
+        """How many questions wait for those under way."""
+        return len(self._waiting)
+
     async def ask(self, question: Q) -> A | None:
         """Return the answer to a question that is asked from now on; None: there was none."""
         loop = asyncio.get_running_loop()
@@ -32,13 +37,23 @@ class Gathered(Generic[Q, A]):
     async def _ask_all(self) -> None:
         try:
             while self._waiting:
+                self._forget_who_gave_up()
                 questions = list(islice(self._waiting, MOST_AT_ONCE))
+                if not questions:
+                    break
                 waiting = [self._waiting.pop(question) for question in questions]
                 answers = await self._ask(questions)
                 for at, futures in enumerate(waiting):
                     _tell(futures, None if answers is None else answers[at])
         finally:
             self._asking = None
+
+    def _forget_who_gave_up(self) -> None:
+        self._waiting = {
+            question: futures
+            for question, futures in self._waiting.items()
+            if not all(future.done() for future in futures)
+        }
 
 
 def _tell(futures: Iterable[asyncio.Future[A | None]], answer: A | None) -> None:

@@ -28,8 +28,20 @@ def require_room(connection: Connection, most: int | None, queues: Iterable[str]
     more = Counter(queues)
     queue = depth.overfull(connection, more, most)
     if queue is not None:
-        values = {"queue": queue, "count": more[queue], "limit": most}
-        raise Problem(503, "queue_full", values=values, headers={"retry-after": FULL_SECONDS})
+        raise _queue_full(queue, more[queue], most)
+
+
+def full_queues(
+    connection: Connection, most: int | None, queues: Iterable[str]
+) -> dict[str, Problem]:
+    """Return the queues that have no room for a single task, and what to tell those who ask."""
+    if most is None:
+        return {}
+    return {
+        queue: _queue_full(queue, 1, most)
+        for queue in set(queues)
+        if depth.overfull(connection, {queue: 1}, most)
+    }
 
 
 def no_task(task_id: int) -> Problem:
@@ -41,3 +53,8 @@ def key_taken(task_id: int | None) -> Problem:
     """Return what to raise when that unfinished task has the unique_key."""
     members = {"existing_id": task_id}
     return Problem(409, "unique_key_taken", values={"task_id": task_id}, members=members)
+
+
+def _queue_full(queue: str, count: int, most: int) -> Problem:
+    values = {"queue": queue, "count": count, "limit": most}
+    return Problem(503, "queue_full", values=values, headers={"retry-after": FULL_SECONDS})

@@ -9,10 +9,10 @@ import hashlib
 import hmac
 import secrets
 import time
-from http.cookies import SimpleCookie
 from typing import Literal
 from urllib.parse import urlsplit
 
+from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -62,11 +62,11 @@ def cookie_of(scope: Scope) -> str:
 
 def cookies(scope: Scope) -> dict[str, str]:
     """Return the cookies that came with a request."""
-    found: SimpleCookie = SimpleCookie()
+    found: dict[str, str] = {}
     for name, value in scope["headers"]:
-        if name == b"cookie":
-            found.load(value.decode("latin-1"))
-    return {name: morsel.value for name, morsel in found.items()}
+        if name == b"cookie":  # read as browsers do: those of others may be odd
+            found |= cookie_parser(value.decode("latin-1"))
+    return found
 
 
 def keep(response: Response, scope: Scope, cookie: str) -> None:

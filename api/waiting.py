@@ -102,7 +102,7 @@ async def held(
     read: Callable[[Connection], TaskRow],
 ) -> TaskRow:
     """Return a task when it is over, or as it is when the time is up; `read` reads it."""
-    deadline = time.monotonic() + wait.seconds
+    deadline = time.monotonic() + (0 if hub.is_closing else wait.seconds)
     hub.require_room()
     with hub.following_task(task_id) as topic:
         told = topic.told

@@ -78,7 +78,9 @@ def edit(connection: Connection, schedule_id: int, changes: Mapping[str, Any]) -
     now = from_database(row["now"])
     times = _times(changed, changes.keys(), now)
     task_of(changed, round_num=row["round_num"] + 1, due=now)
-    file_references.require(connection, [references(changes.get("payload"))])
+    is_revived = row["status"] == ScheduleStatus.COMPLETED
+    payload = changed["payload"] if is_revived else changes.get("payload")
+    file_references.require(connection, [references(payload)])
     try:
         _update(connection, row, {**changes, **times})
     except IntegrityError as error:

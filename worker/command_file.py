@@ -125,11 +125,14 @@ class Command(BaseModel):
         ]
 
     def _refuse_option(self, argument: str, texts: Mapping[str, str]) -> None:
-        """Refuse text that would be read as an option: it stands first in an argument."""
-        first = _PLACEHOLDER.match(argument)
-        name = first[2] if first else None
-        if name and self.parameters[name].type == "string" and texts[name].startswith("-"):
-            raise ParameterError(f"{name} must not begin with -")
+        """Refuse text that would be read as an option: nothing stands before it in an argument."""
+        at = 0
+        while (found := _PLACEHOLDER.match(argument, at)) and (name := found[2]):
+            if self.parameters[name].type == "string" and texts[name].startswith("-"):
+                raise ParameterError(f"{name} must not begin with -")
+            if texts[name]:
+                return
+            at = found.end()
 
     def _find(self) -> str | None:
         if "/" not in self.argv[0]:

@@ -151,7 +151,7 @@ def _failure(host: str, payload: HttpRequest, answer: Answer) -> Exception:
     if wait is not None and answer.status in {429, 503}:
         return Snooze(max(wait, SHORTEST_WAIT_SECONDS))
     said = f"{host} answered {answer.status} {answer.reason}".rstrip()
-    told = _redacted(_told(answer), payload)
+    told = _told(answer, payload)
     if answer.status >= 500 or answer.status in PASSING:
         return UnexpectedAnswer(f"{said}{told}")
     if 300 <= answer.status < 400:
@@ -196,14 +196,16 @@ def _charset(content_type: str) -> str:
     return name if name in _CHARSETS else "utf-8"
 
 
-def _told(answer: Answer) -> str:
-    text = " ".join((text_of(answer) or "").split())[:SHOWN_LENGTH]
+def _told(answer: Answer, payload: HttpRequest) -> str:
+    text = " ".join(_redacted(text_of(answer) or "", payload).split())[:SHOWN_LENGTH]
     return f": {text}" if text else ""
 
 
 def _redacted(text: str, payload: HttpRequest) -> str:
     """Take secrets of the request out of what a server said: some repeat all that they got."""
     secret = [value for name, value in payload.headers.items() if _SECRET.search(name.lower())]
-    for value in sorted({part for each in secret for part in (each, *each.split())}, key=len)[::-1]:
+    for value in sorted(
+        {part for each in secret for part in (each, *each.split())} - {""}, key=len
+    )[::-1]:
         text = text.replace(value, "***")
     return text

@@ -1,7 +1,5 @@
 """The way in and out, where tokens are set."""
 
-from urllib.parse import unquote
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -49,7 +47,7 @@ def _page(request: Request, problem: Problem | None = None) -> Response:
 def _next(request: Request) -> str:
     """Return where to go: nowhere but to pages of ours."""
     root = prefix(request.scope)
-    asked = unquote(request.query_params.get("next", ""))
+    asked = request.query_params.get("next", "")
     return asked if asked.startswith((f"{root}/ui/", f"{root}/ui?")) else f"{root}/ui/"
 
 

@@ -123,6 +123,13 @@ def test_a_client_may_ask_for_nothing_kept(cached: TestClient, value: str) -> No
         assert how(cached, path, **{"cache-control": value})[0] == "bypass"
 
 
+@pytest.mark.parametrize("asked", ["wait=0", "w%61it=0"])
+def test_who_waits_is_not_waited_for_by_others(cached: TestClient, asked: str) -> None:
+    task_id = create(cached)["id"]
+
+    assert how(cached, f"/tasks/{task_id}?{asked}")[0] == "bypass"
+
+
 def test_without_redis_nothing_is_kept(client: TestClient) -> None:
     create(client)
     assert how(client, "/tasks")[0] == "bypass"

@@ -83,6 +83,15 @@ def test_a_token_begins_a_session_that_scripts_cannot_read(visitor: TestClient) 
     assert TOKENS["operator"] not in cookie
 
 
+@pytest.mark.parametrize("odd", ["a/b=1", 'prefs={"a":1}', "x@y=1; foo,bar=2"])
+def test_cookies_of_others_are_in_nobodys_way(visitor: TestClient, odd: str) -> None:
+    cookie = log_in(visitor, "client").headers["set-cookie"].partition(";")[0]
+    visitor.cookies.clear()
+
+    assert visitor.get("/tasks", headers={"cookie": f"{odd}; {cookie}"}).status_code == 200
+    assert visitor.get("/ui/login", headers={"cookie": odd}).status_code == 200
+
+
 def test_a_session_may_what_its_token_may(visitor: TestClient) -> None:
     log_in(visitor, "client")
 

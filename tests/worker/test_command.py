@@ -102,6 +102,15 @@ def test_parameters_stand_where_the_file_says_and_no_shell_reads_them(run: Run) 
     assert done.result["stdout"] == f"{sent}|n=-3|{{text}}|true/0.5|"
 
 
+def test_an_option_does_not_hide_behind_a_parameter_that_is_empty(run: Run) -> None:
+    argv = ["echo", "{prefix}{name}"]
+    parameters = {"prefix": Parameter(type="string"), "name": Parameter(type="string")}
+
+    done = run({"prefix": "", "name": "--exec=x"}, argv=argv, parameters=parameters)
+
+    assert "name must not begin with -" in str(done)
+
+
 @pytest.mark.parametrize(
     ("type_", "pattern", "value", "why"),
     [

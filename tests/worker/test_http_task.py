@@ -262,6 +262,14 @@ def test_a_secret_that_a_server_repeats_is_not_told(receiver: Receiver, name: st
     assert SECRET not in str(ended)
 
 
+def test_a_secret_is_not_told_in_part(receiver: Receiver) -> None:
+    receiver.answer = lambda _: Reply(400, ("x" * 290 + SECRET).encode())
+
+    ended = ask(receiver, headers={"Authorization": SECRET, "X-Api-Key": ""})
+
+    assert SECRET[:5] not in str(ended)
+
+
 def test_a_task_sends_its_key_over_all_attempts_and_a_new_one_when_started(
     engine: Engine, start: Start, receiver: Receiver
 ) -> None:
