@@ -3,12 +3,13 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_for
 from tools.cluster.balancer import balancer
 from tools.cluster.nodes import Cluster, Node, cluster
 from tools.faults.checker import check, report
@@ -26,6 +27,7 @@ pytestmark = [
 
 WRITES_SECONDS = 15
 WATCH_SECONDS = 30
+STEADY = 50
 
 
 @pytest.fixture
@@ -43,7 +45,8 @@ def at_work(url: str, folder: Path) -> Iterator[System]:
         for client in clients:
             client.start()
         try:
-            time.sleep(5)
+            for client in clients:
+                wait_for(lambda client=client: client.created > STEADY, seconds=60)  # type: ignore[misc]
             yield running
         finally:
             for client in clients:
@@ -56,13 +59,16 @@ def at_work(url: str, folder: Path) -> Iterator[System]:
         assert len(evidence.tasks) > 100
 
 
-def longest_pause(running: System) -> float:
+def longest_pause(running: System, since: datetime) -> float:
     """Watch for a while; return the seconds of the longest time without a task created."""
     time.sleep(WATCH_SECONDS)
-    moments = [
-        datetime.fromisoformat(ack["at"]) for ack in read(running.acks) if ack["kind"] == "created"
-    ]
-    return max((other - one).total_seconds() for one, other in pairwise(moments))
+    made = (ack["at"] for ack in read(running.acks) if ack["kind"] == "created")
+    moments = [since, *(at for each in made if (at := datetime.fromisoformat(each)) > since)]
+    return max((other - one).total_seconds() for one, other in pairwise([*moments, _now()]))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def kill(nodes: Cluster) -> Node:
@@ -100,12 +106,14 @@ def test_writes_go_on_and_nothing_is_lost(
     folder.mkdir()
     with balancer(nodes, folder) if way == "haproxy" else several(nodes) as url:
         with at_work(url, folder) as running:
+            began = _now()
             former = FAILURES[failure](nodes)
-            paused = longest_pause(running)
+            paused = longest_pause(running, began)
             if failure == "freeze":
                 former.thaw()
             if failure != "switch":
                 nodes.join(former)
+        (folder / "paused").write_text(f"{way}, {failure}: {paused:.1f} s\n")
         assert paused < WRITES_SECONDS
         assert all(node.running for node in nodes.nodes)
 

@@ -33,6 +33,7 @@ def check(place: Stand, plan: Plan) -> None:
     assert figures["unfinished"] == 0
     assert figures["errors logged"] == {}
     assert figures["faults"] > 0
+    assert figures["promised"] > 20
 
 
 def test_nothing_is_lost_whatever_fails(place: Stand) -> None:

@@ -15,6 +15,7 @@ from tools.soak.stand import Stand, System
 TICK_SECONDS = 0.05
 SAMPLE_SECONDS = 5.0
 WARM_SECONDS = 5.0
+START_SECONDS = 60.0
 END_SECONDS = 300.0
 
 _UNFINISHED = """SELECT COUNT(*) FROM tasks
@@ -45,6 +46,7 @@ def soak(place: Stand, plan: Plan) -> dict[str, Any]:
     for client in clients:
         client.start()
     try:
+        _wait_until_at_work(clients)
         with (place.folder / "samples.jsonl").open("a") as output:
             _disturb(plan, faults, Sampler(place, output))
     finally:
@@ -71,6 +73,13 @@ def soak(place: Stand, plan: Plan) -> dict[str, Any]:
         "violations": len(broken),
         "report": str(place.folder / "report.txt"),
     }
+
+
+def _wait_until_at_work(clients: Sequence[Client]) -> None:
+    """Wait until tasks are created: what fails before that proves nothing."""
+    end = time.monotonic() + START_SECONDS
+    while not all(client.created for client in clients) and time.monotonic() < end:
+        time.sleep(TICK_SECONDS)
 
 
 def _disturb(plan: Plan, faults: Faults, sampler: Sampler) -> None:
