@@ -1,6 +1,7 @@
 """Steps that are done to the database and to its model alike, and compared."""
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from schema.attempts import (
     Held,
     Outcome,
     Released,
+    Settlement,
     Snoozed,
     Succeeded,
 )
@@ -69,7 +71,6 @@ SEEN = """SELECT id, status, fence, version, worker_id, current_retry_count, cra
 FROM tasks ORDER BY id"""
 
 ATTEMPTS = "SELECT task_id, fence, attempt, outcome FROM task_attempts"
-
 a_queue = st.sampled_from(QUEUES)
 an_end = st.sampled_from([*ENDS])
 some = st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True)
@@ -152,7 +153,7 @@ class Machine(RuleBasedStateMachine):
         for lease in self._claim(worker, 1, QUEUES):
             if saves:
                 self._save(lease)
-        self._die(worker)
+        self.die(worker)
         self.expire()
 
     @precondition(lambda self: self.made)
@@ -193,9 +194,6 @@ class Machine(RuleBasedStateMachine):
 
     @rule(worker=a_worker)
     def die(self, worker: str) -> None:
-        self._die(worker)
-
-    def _die(self, worker: str) -> None:
         """Let a worker fall silent and be called dead; its process goes on under a new id."""
         dead = self.ids[worker]
 
@@ -232,7 +230,7 @@ class Machine(RuleBasedStateMachine):
 
     def _settle(self, chosen: Iterable[Known], word: str) -> None:
         known = {_lease(claimed): (claimed, worker_id) for claimed, worker_id in chosen}
-        items = [ended(each, ENDS[word], worker_id=worker) for each, worker in known.values()]
+        items = [_ended(each, ENDS[word], worker) for each, worker in known.values()]
         self.model.now += MOMENT
         refused = {(item.task_id, item.fence) for item in end(self.engine, *items)}
         taken = [self.model.settle(lease, word, LATER_SECONDS) for lease in known]
@@ -289,6 +287,12 @@ def _new(queue: str, rank: int, retry_limit: int, **more: Any) -> NewTask:
 def _chosen(known: list[T], places: list[int]) -> list[T]:
     """Return some of what is known, counted from the last, which most is still to be done with."""
     return [known[-1 - place] for place in dict.fromkeys(place % len(known) for place in places)]
+
+
+def _ended(claimed: Claimed, outcome: Outcome, worker_id: str) -> Settlement:
+    """Return an end at a moment that no reaper writes: by it a settlement knows its own."""
+    end = ended(claimed, outcome, worker_id=worker_id)
+    return end._replace(ended_at=end.started_at + timedelta(days=1))
 
 
 def _lease(claimed: Claimed) -> Lease:
