@@ -180,9 +180,16 @@ def test_a_plain_update_that_breaks_a_rule_is_refused_by_a_constraint_with_a_nam
         change(engine, task_id, "status = 'in_progress'")
 
 
-def test_a_waiting_task_whose_end_is_told_is_not_ended_silently(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    "has",
+    [
+        "callback_url = 'https://example.org/'",
+        """task_type = 'runninghub', checkpoint = '{"step": "accepted"}'""",
+    ],
+)
+def test_what_ends_elsewhere_too_is_not_ended_by_sql_alone(engine: Engine, has: str) -> None:
     task_id = make_in(engine, Status.TO_DO)
-    change(engine, task_id, "callback_url = 'https://example.org/'")
+    change(engine, task_id, has)
 
     assert "stop it over HTTP" in refusal(engine, "p_stop_task", task_id, "why not")
     assert row(engine, task_id)["status"] == Status.TO_DO
