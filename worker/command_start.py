@@ -27,8 +27,9 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != order["parent"]:
         return
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
-        signal.signal(number, signal.SIG_DFL)
+    for number in signal.valid_signals():  # Python ignores some, and who started the worker may
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     if order["memory_bytes"] is not None:
         resource.setrlimit(resource.RLIMIT_AS, (order["memory_bytes"],) * 2)
     try:

@@ -352,8 +352,9 @@ def test_no_row_moves_when_something_is_selected_or_new(page: Page, engine: Engi
 
 def top_of(page: Page, task_id: int) -> float:
     """Return where a row begins, from the top of the page."""
-    top = row_of(page, task_id).evaluate("(row) => row.getBoundingClientRect().top + scrollY")
-    return float(top)
+    # By its id, in one step: what was found before may have been replaced by now.
+    ask = "(id) => document.getElementById(id).getBoundingClientRect().top + scrollY"
+    return float(page.evaluate(ask, f"task-{task_id}"))
 
 
 def test_a_deleted_task_stays_in_its_place_struck_out(page: Page, engine: Engine) -> None:
