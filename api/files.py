@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, BinaryIO
 from urllib.parse import quote
 
@@ -119,7 +120,7 @@ async def upload_file(request: Request, database: DatabaseDependency) -> Respons
 
     def work(connection: Connection) -> tuple[FileRow, bool]:
         file_id, is_new = files.register(connection, new)
-        await_only(run_in_threadpool(draft.place))
+        await_only(uploads.to_the_end(draft.place))
         return files.find(connection, file_id), is_new
 
     try:
@@ -169,7 +170,7 @@ async def delete_file(file_id: FileId, request: Request, database: DatabaseDepen
 
     def work(connection: Connection) -> None:
         sha256 = files.remove(connection, file_id)
-        await_only(run_in_threadpool(store.remove, sha256))
+        await_only(uploads.to_the_end(partial(store.remove, sha256)))
 
     await database.write(work)
     return Response(status_code=204)

@@ -4,7 +4,8 @@ Nothing is held but the piece that came last; size and SHA-256 are counted on th
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from python_multipart.exceptions import FormParserError
@@ -175,3 +176,16 @@ async def _within_silence(coming: Awaitable[T]) -> T:
 
 def _broken() -> Problem:
     return Problem(400, "body_no_form")
+
+
+async def to_the_end(work: Callable[[], T]) -> T:
+    """Return what `work` returns in a thread, which nothing but its own end ends.
+
+    A deadline that is over by then is over for nothing: the transaction around it, whose lock
+    covers what the store does, goes on.
+    """
+    running = asyncio.ensure_future(run_in_threadpool(work))
+    while not running.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([running])
+    return running.result()

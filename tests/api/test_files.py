@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from api import uploads
+from api import database, uploads
 from api.main import build
+from schema.runtime.files import Draft, FileStore
 from schema.runtime.settings import Settings
 from tests.api.process import api_process
 from tests.api.requests import create, faults, local_client, problem
@@ -456,6 +458,27 @@ def test_bytes_that_are_not_in_the_store_are_said_to_be_missing(
     problem(small.get(f"/files/{file_id}"), 404, "file_bytes_missing")
     assert upload(small).status_code == 200
     assert small.get(f"/files/{file_id}").content == PICTURE
+
+
+@pytest.mark.parametrize("slow", ["place", "remove"])
+def test_a_store_that_is_slower_than_the_deadline_does_no_half_of_it(
+    small: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    owner: Any = Draft if slow == "place" else FileStore
+    quick = getattr(owner, slow)
+
+    def slowly(*arguments: Any) -> Any:
+        time.sleep(0.7)
+        return quick(*arguments)
+
+    monkeypatch.setattr(database, "DEADLINE_SECONDS", 0.2)
+    monkeypatch.setattr(owner, slow, slowly)
+
+    file_id = uploaded(small)
+    assert small.get(f"/files/{file_id}").content == PICTURE
+    assert small.delete(f"/files/{file_id}").status_code == 204
+    assert file_row(engine, file_id) == {}
+    assert upload(small).status_code == 201
 
 
 def test_a_store_that_is_away_is_a_503(small: TestClient, tmp_path: Path) -> None:
