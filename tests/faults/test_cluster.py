@@ -16,7 +16,7 @@ from tools.faults.checker import check, report
 from tools.faults.evidence import gather
 from tools.faults.journal import read
 from tools.servers.programs import find_database, locate
-from tools.soak.load import Client, resume_all
+from tools.soak.load import STALE_SECONDS, Client, resume_all
 from tools.soak.run import wait_until_all_ended
 from tools.soak.stand import Addresses, Crew, System, system
 
@@ -41,7 +41,10 @@ def at_work(url: str, folder: Path) -> Iterator[System]:
     """Have tasks created and done all the time; in the end, prove that nothing was lost."""
     addresses = Addresses(url, url, url, url)
     with system(folder, addresses, Crew(workers=2, reapers=1)) as running:
-        clients = [Client(running, f"{folder.parent.name}-{n}", n, 15) for n in (1, 2)]
+        clients = [
+            Client(running, f"{folder.parent.name}-{n}", n, 15, lag_seconds=STALE_SECONDS)
+            for n in (1, 2)
+        ]
         for client in clients:
             client.start()
         try:

@@ -39,13 +39,18 @@ class Client:
     Every task's title is its key: what was asked for twice must be there once.
     """
 
-    def __init__(self, system: System, name: str, seed: int, rate: float) -> None:
+    def __init__(
+        self, system: System, name: str, seed: int, rate: float, *, lag_seconds: float = 0
+    ) -> None:
+        """`lag_seconds`: for how long a new task need not be found, where there are replicas."""
         self._journal = Journal(system.acks)
         self._http = httpx2.Client(timeout=ANSWER_SECONDS)
         self._ports = system.api_ports
         self._random = random.Random(f"{seed} {name}")
         self._name = name
         self._rate = rate
+        self._lag_seconds = lag_seconds
+        self._created_at: dict[int, float] = {}
         self._number = 0
         self._recent: deque[int] = deque(maxlen=RECENT)
         self._deleted: set[int] = set()
@@ -89,6 +94,7 @@ class Client:
         for task in made:
             self._journal.add(kind="created", key=task["title"], id=task["id"])
             self._recent.append(task["id"])
+            self._created_at[task["id"]] = time.monotonic()
         self.created += len(made)
 
     def _new_task(self) -> dict[str, Any]:
@@ -128,7 +134,8 @@ class Client:
         if answer is None or task_id in self._deleted:
             return
         if answer.status_code == 404:
-            self._broken("I1", task_id, "it was promised, and is not found")
+            if began - self._created_at[task_id] > self._lag_seconds:
+                self._broken("I1", task_id, "it was promised, and is not found")
             return
         version = answer.json()["version"]
         seen = self._seen.setdefault(task_id, [])

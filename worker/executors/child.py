@@ -182,7 +182,7 @@ def serve(
     while True:
         try:
             claimed = line.receive()
+            if isinstance(claimed, Claimed):
+                line.perform(registry[claimed.task_type], claimed)
         except (EOFError, ConnectionError):
             return
-        if isinstance(claimed, Claimed):
-            line.perform(registry[claimed.task_type], claimed)
