@@ -47,6 +47,7 @@ class Proxy:
 
     def leave(self) -> None:
         """Break all connections and refuse new ones: the server seems to be gone."""
+        self._is_open = False
         self._end(self._listener)
         self.cut()
 
@@ -56,8 +57,9 @@ class Proxy:
             self._end(each)
 
     def come_back(self) -> None:
-        """Take connections again, on the same port."""
-        self._listener = self._listen(self._listener_port)
+        """Take connections again, on the same port, if it had left."""
+        if not self._is_open:
+            self._listener = self._listen(self._listener_port)
 
     def close(self) -> None:
         """Break everything and wait for the threads."""
@@ -69,6 +71,7 @@ class Proxy:
 
     def _listen(self, port: int) -> socket.socket:
         listener = socket.create_server((LOOPBACK, port))
+        self._is_open = True
         self._listener_port: int = listener.getsockname()[1]
         self._start(self._accept, listener)
         return listener
