@@ -25,11 +25,11 @@ def joined(said: Iterable[Condition]) -> Statement:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What matches in the ranges below `before_id`, and not below `floor`."""
+    """What matches in the ranges below `before_id`, and not below `floor`, an id or its text."""
 
     chosen: Ranges
     before_id: int | None = None
-    floor: int | None = None
+    floor: int | str | None = None
 
     def rows(self, columns: str, limit: int, offset: int = 0) -> Statement:
         """Return the statement that reads columns of `tasks`, newest first."""
@@ -73,7 +73,7 @@ def floor_of(
 
     None: there are no more than that below `before_id` at all. Looks at indexes alone.
     """
-    offset = max(most // len(ranges), 1) - 1
+    offset = max(most // len(ranges) - 1, 1) - 1  # each is walked along to the entry behind it
     texts = [
         f"""(SELECT {each.task_id} AS id FROM {each.source}
         WHERE {each.where}{_below(each, before_id)}
@@ -84,6 +84,13 @@ def floor_of(
     values = tuple([value for each in ranges for value in each.values])
     found: int | None = connection.exec_driver_sql(statement, values).scalar_one()
     return found
+
+
+def newest(before_id: int | None, most: int) -> int | str:
+    """Return the id down to which there cannot be more than `most` tasks, told without a look."""
+    if before_id is not None:
+        return before_id - most
+    return f"(SELECT MAX(id) FROM tasks) - {most - 1}"
 
 
 def _below(one: Range, before_id: int | None) -> str:

@@ -232,6 +232,24 @@ def test_a_page_looks_at_what_it_shows_or_at_so_many_rows(
     assert page.next is not None or name == "an id"
 
 
+def test_callbacks_that_lie_between_are_examined_like_others(
+    many: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_EXAMINED", EXAMINED)
+    with many.connect() as connection:
+        [last] = connection.exec_driver_sql("SELECT MAX(id) FROM tasks").scalars()
+        hidden = "UPDATE tasks SET queue = 'callbacks' WHERE id > %s"
+        connection.exec_driver_sql(hidden, (last - 2 * EXAMINED,))
+        before = rows_read(connection)
+        page = listing.page(connection, TaskFilter(), limit=LIMIT)
+        read = rows_read(connection) - before
+        connection.rollback()
+
+    assert read <= EXAMINED + 5
+    assert not page.tasks
+    assert page.next is not None
+
+
 def test_a_total_is_counted_among_the_newest_where_no_index_tells(
     many: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
