@@ -1,20 +1,28 @@
 """Answers from the cache: how many one API process gives with Redis, and how soon."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+
+from redis import Redis as Client
 
 from tools.bench.figures import Figure
 from tools.bench.filling import fill, waiting_task
 from tools.bench.load import Load
 from tools.bench.stand import Stand
-from tools.bench.web import api
-from tools.servers import redis
+from tools.bench.web import Api, api
+from tools.servers import Redis, redis
 
 PAUSE_MILLISECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """`GET /tasks/{id}` again and again, for so many seconds; then at half of that rate."""
+    """`GET /tasks/{id}` again and again, for so many seconds; then at half of that rate.
+
+    And at a tenth of it, while Redis is emptied, killed and started again, beside before.
+    """
 
     seconds: float = 5
     connections: int = 16
@@ -40,9 +48,30 @@ class Cached:
             paced = max(round(rate / 2 * PAUSE_MILLISECONDS / 1000), 1)
             half = Load(paced, self.seconds, stand.folder)
             slowest = half.slowest_seconds(web.port, path, PAUSE_MILLISECONDS)
+            few = Load(max(paced // 5, 1), self.seconds, stand.folder)
+            without = self._failing(server, few, web, path)
         return [
             Figure("GET /tasks/{id}, cache hit", rate, "requests/s"),
             Figure("cache hit, share of null", rate / null, "", at_least=0.50),
             Figure("null route", null, "requests/s"),
             Figure("cache hit at half the rate, p99", slowest * 1000, "ms", at_most=10),
+            Figure("p95 while Redis fails, against before", without, "x", at_most=3),
         ]
+
+    def _failing(self, server: Redis, load: Load, web: Api, path: str) -> float:
+        def p95() -> float:
+            return load.slowest_seconds(web.port, path, PAUSE_MILLISECONDS, 95)
+
+        before = p95()
+        with ThreadPoolExecutor(1) as pool:
+            meanwhile = pool.submit(p95)
+            empty = partial(_empty, server.url)
+            for fail in (empty, server.kill, server.start, empty):
+                time.sleep(self.seconds / 5)
+                fail()
+            return meanwhile.result() / before
+
+
+def _empty(url: str) -> None:
+    with Client.from_url(url) as client:
+        client.execute_command("FLUSHALL")
