@@ -7,7 +7,14 @@ with Client() as client:
     print(client.tasks.wait(task.id).status)
 """
 
-from rowlease.batches import Batch, BatchReport, FailedMove, PartialCreation, RefusedTask
+from rowlease.batches import (
+    Batch,
+    BatchReport,
+    BatchSummary,
+    FailedMove,
+    PartialCreation,
+    RefusedTask,
+)
 from rowlease.client import AsyncClient, Client
 from rowlease.dispatcher import DispatcherStatus, RunningTask
 from rowlease.errors import (
@@ -29,6 +36,7 @@ from rowlease.errors import (
 )
 from rowlease.files import StoredFile
 from rowlease.following import Changed, Gone, News, Snapshot
+from rowlease.overview import Alarm, Overview
 from rowlease.queues import NewQueue, Queue, QueueChanges
 from rowlease.schedules import (
     NewSchedule,
@@ -52,11 +60,13 @@ from rowlease.task_records import (
 from rowlease.workers import HeldTask, Worker
 
 __all__ = [
+    "Alarm",
     "ApiError",
     "AsyncClient",
     "Attempt",
     "Batch",
     "BatchReport",
+    "BatchSummary",
     "Changed",
     "Client",
     "Conflict",
@@ -75,6 +85,7 @@ __all__ = [
     "NewTask",
     "News",
     "NotFound",
+    "Overview",
     "PartialCreation",
     "PreconditionFailed",
     "Progress",

@@ -1,16 +1,18 @@
 """What is done to many tasks at once, and how far it is: `client.batches`."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import httpx2
 
 from rowlease import answers
-from rowlease.operations import M, Operation, Resource
+from rowlease.operations import Listing, M, Operation, Resource
 from rowlease.reading import Record
 from rowlease.task_records import State, TaskSummary
+
+BatchStatus = Literal["running", "completed", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,22 +63,40 @@ class BatchReport(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch(BatchReport):
+class BatchSummary(Record):
     """A verb on many tasks, under way or through; the numbers are of what was worked on so far."""
 
     id: int
     verb: str
-    status: Literal["running", "completed", "failed"]
+    status: BatchStatus
     filter: Mapping[str, Any]
     reason: str | None
+    requested: int
+    succeeded: int
     last_task_id: int
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch(BatchSummary, BatchReport):
+    """A single batch, with what was refused."""
+
+
+class BatchListing(TypedDict, total=False):
+    """`limit` is how many come with one request."""
+
+    limit: int
+
+
 class Batches(Resource[M]):
     """Verbs that are carried out in the background."""
+
+    @Listing
+    def list(self, **how: Unpack[BatchListing]) -> AsyncIterator[BatchSummary]:
+        """Iterate over all batches, the newest first."""
+        return self._connection.pages(BatchSummary, "/batches", how)
 
     @Operation
     async def get(self, batch_id: int) -> Batch:

@@ -12,6 +12,7 @@ from rowlease.dispatcher import Dispatcher
 from rowlease.errors import SettingsError
 from rowlease.files import Files
 from rowlease.operations import M
+from rowlease.overview import Overviews
 from rowlease.queues import Queues
 from rowlease.schedules import Schedules
 from rowlease.tags import Tags
@@ -36,6 +37,7 @@ class Resources(Generic[M]):
         self.tags = Tags(connection)
         self.batches = Batches(connection)
         self.files = Files(connection)
+        self.overview = Overviews(connection)
 
 
 class Client(Resources[Sync]):

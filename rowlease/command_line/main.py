@@ -8,7 +8,16 @@ import sys
 
 import typer
 
-from rowlease.command_line import dispatcher, queues, schedules, tasks, why, workers
+from rowlease.command_line import (
+    batches,
+    dispatcher,
+    overview,
+    queues,
+    schedules,
+    tasks,
+    why,
+    workers,
+)
 from rowlease.command_line.commands import REFUSED, command, take
 
 app = typer.Typer(
@@ -18,9 +27,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (tasks, queues, schedules, dispatcher, workers):
+for part in (tasks, queues, schedules, dispatcher, workers, batches):
     app.add_typer(part.app)
 command(app, "why")(why.why)
+command(app, "overview")(overview.overview)
 
 
 def main() -> None:

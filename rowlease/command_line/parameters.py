@@ -30,6 +30,7 @@ def page_size(limit: int) -> int:
 
 TaskId = Annotated[int, typer.Argument(metavar="ID", help="Number of the task")]
 ScheduleId = Annotated[int, typer.Argument(metavar="ID", help="Number of the schedule")]
+BatchId = Annotated[int, typer.Argument(metavar="ID", help="Number of the batch")]
 QueueName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the queue")]
 Reason = Annotated[str | None, typer.Option(help="Why; it is kept")]
 Limit = Annotated[int, typer.Option(min=1, help="How many to show at most")]

@@ -13,6 +13,10 @@ from rowlease import NewSchedule, NewTask, TaskFilter
 from rowlease.command_line import schedules, tasks
 from rowlease.command_line.main import app
 from rowlease.command_line.output import age, aligned, cell, columns_of, duration
+from schema import batches, counts, filters
+from schema.runtime.transactions import transaction
+from schema.states import Verb
+from schema.verbs import Order
 from tests.rows import claim, fail, make, succeed
 
 Run = Callable[..., Result]
@@ -227,6 +231,45 @@ def test_workers_are_listed(run: Run) -> None:
     ]
 
 
+def test_the_overview_names_what_is_wrong_before_the_figures(engine: Engine, run: Run) -> None:
+    make(engine, 3)
+    fail(engine, *claim(engine, 2), for_good=True)
+    with transaction(engine) as connection:
+        counts.count(connection, exactly=True)
+
+    shown = lines(run("overview", "--period", "15m"))
+
+    assert [line[0] for line in shown] == [
+        *("ALARM", "no_worker"),
+        *("READY", "0"),
+        *("WORKERS", "0"),
+        *("ERROR", "ValueError"),
+    ]
+    assert shown[3] == ["0", "1", "0", "0", "0", "2", "0"]
+    assert shown[5][4] == "2"
+    assert answered(run("overview", "--json"))["period"] == "1h"
+
+
+def test_the_overview_of_a_new_installation_is_empty(run: Run) -> None:
+    _, states, _, figures = lines(run("overview"))
+
+    assert states == ["-"] * 7
+    assert figures[:3] == ["0", "0", "-"]
+
+
+def test_batches_are_listed_and_shown(engine: Engine, run: Run) -> None:
+    make(engine, 1_001, queue="images")
+    order, wanted = Order(Verb.STOP, "operator", "later"), filters.TaskFilter(queue=["images"])
+    with transaction(engine) as connection:
+        batch_id = batches.apply_matching(connection, order, wanted)
+
+    heading, row = lines(run("batches", "list"))
+    assert heading == ["ID", "VERB", "STATUS", "DONE", "REFUSED", "AGE", "FILTER"]
+    assert row[:5] == [str(batch_id), "stop", "running", "0", "0"]
+    assert row[-1] == '["images"]}'
+    assert ["reason", "later"] in lines(run("batches", "show", str(batch_id)))
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -235,6 +278,7 @@ def test_workers_are_listed(run: Run) -> None:
         (["tasks", "create", "--title", "a", "--payload", "@/nowhere"], "--payload"),
         (["schedules", "create", "--valid-time-range", "8-22"], "--valid-time-range"),
         (["tasks", "wait", "5", "--timeout", "-1"], "--timeout"),
+        (["overview", "--period", "2h"], "--period"),
     ],
 )
 def test_wrong_usage_is_named(run: Run, arguments: list[str], word: str) -> None:

@@ -53,5 +53,5 @@ def test_the_commands_of_the_manual_run() -> None:
         assert (result.exit_code, result.stderr) == (0, ""), command
         shown.append(result.stdout)
 
-    assert len(shown) == 10
+    assert len(shown) == 12
     assert "logo" in shown[0]

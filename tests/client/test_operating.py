@@ -8,8 +8,10 @@ from sqlalchemy import Engine
 
 from reaper.batches import carry_on
 from rowlease import AsyncClient, Batch, Client, Conflict, Invalid, NotFound
+from schema import counts
 from schema.runtime.stopping import Stopping
-from tests.rows import claim, make
+from schema.runtime.transactions import transaction
+from tests.rows import claim, fail, make
 
 
 def test_many_tasks_are_created_all_or_none(client: Client) -> None:
@@ -70,6 +72,9 @@ def test_a_verb_on_more_than_1000_tasks_is_a_batch(engine: Engine, client: Clien
     carry_on(engine, Stopping())
     batch = client.batches.get(begun.id)
     assert (batch.status, batch.succeeded, batch.reason) == ("completed", 1001, "all of them")
+    assert [(each.id, each.verb, each.requested) for each in client.batches.list(limit=1)] == [
+        (begun.id, "stop", 1001)
+    ]
     with pytest.raises(NotFound):
         client.batches.get(begun.id + 1)
 
@@ -163,6 +168,25 @@ def test_the_dispatcher_is_stopped_and_started(engine: Engine, client: Client) -
     running = client.dispatcher.status()
     assert running.current_running_task is not None
     assert [each.task_id for each in running.current_running_tasks] == [task.id]
+
+
+def test_the_overview_tells_what_is_wrong_and_how_everything_stands(
+    engine: Engine, client: Client
+) -> None:
+    make(engine, 3)
+    fail(engine, *claim(engine, 2), for_good=True)
+    with transaction(engine) as connection:
+        counts.count(connection, exactly=True)
+
+    found = client.overview.get(period="15m")
+
+    assert [(each.code, each.queue) for each in found.alarms] == [("no_worker", None)]
+    assert found.states is not None
+    assert (found.states["PENDING"], found.states["FAILED"]) == (1, 2)
+    assert sum(each.failed for each in found.throughput) == 2
+    assert found.durations.running.p95 is not None
+    assert [(each.error_class, each.tasks) for each in found.errors] == [("ValueError", 2)]
+    assert (found.period, found.workers.alive) == ("15m", 0)
 
 
 def test_the_async_client_operates_too(engine: Engine, url: str) -> None:

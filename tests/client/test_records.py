@@ -16,6 +16,7 @@ from api import (
     documentation,
     files,
     history,
+    overview,
     queues,
     schedule_json,
     schedule_query,
@@ -27,9 +28,29 @@ from api import (
     workers,
 )
 from rowlease import task_fields, task_records
-from rowlease.batches import Batch, BatchReport, FailedMove, PartialCreation, RefusedTask
+from rowlease.batches import (
+    Batch,
+    BatchListing,
+    BatchReport,
+    BatchStatus,
+    BatchSummary,
+    FailedMove,
+    PartialCreation,
+    RefusedTask,
+)
 from rowlease.dispatcher import DispatcherStatus, RunningTask
 from rowlease.files import StoredFile
+from rowlease.overview import (
+    Alarm,
+    AlarmCode,
+    Durations,
+    ErrorClass,
+    Overview,
+    Percentiles,
+    Period,
+    Slice,
+    Workforce,
+)
 from rowlease.queues import NewQueue, Queue, QueueChanges, QueueListing
 from rowlease.reading import Record, read
 from rowlease.schedules import (
@@ -47,8 +68,10 @@ from rowlease.tags import Tag, TagListing
 from rowlease.task_records import Progress, Task
 from rowlease.workers import HeldTask, Worker, WorkerListing, WorkerStatus
 from schema import fields as taken_fields
-from schema import queue_fields, schedule_fields, states, waiting
+from schema import overview as standing
+from schema import queue_fields, schedule_fields, states, throughput, waiting
 from schema import task_fields as taken
+from schema.models import requests
 from schema.models import schedules as stored_schedules
 from schema.models import workers as stored_workers
 from tests.client.answers import task
@@ -75,10 +98,18 @@ ANSWERED: list[tuple[type[Record], type[BaseModel]]] = [
     (DispatcherStatus, dispatcher.DispatcherStatus),
     (RunningTask, dispatcher.RunningTask),
     (BatchReport, batches.BatchReport),
+    (BatchSummary, batches.BatchSummary),
     (Batch, batches.Batch),
     (FailedMove, batches.Failed),
     (PartialCreation, batch_creation.PartialCreation),
     (RefusedTask, documentation.RefusedTask),
+    (Overview, overview.Overview),
+    (Alarm, overview.Alarm),
+    (Workforce, overview.Workforce),
+    (Durations, overview.Durations),
+    (Percentiles, overview.Percentiles),
+    (Slice, overview.Throughput),
+    (ErrorClass, overview.Errors),
 ]
 
 SENT: list[tuple[Any, Any]] = [
@@ -91,6 +122,7 @@ SENT: list[tuple[Any, Any]] = [
     (NewQueue, queue_fields.QueueCreation),
     (QueueChanges, queue_fields.QueueChanges),
     (QueueListing, queues.QueueQuery),
+    (BatchListing, batches.BatchQuery),
     (TagListing, tags.TagQuery),
     (NewSchedule, schedule_fields.ScheduleCreation),
     (ScheduleChanges, schedule_fields.ScheduleChanges),
@@ -111,6 +143,9 @@ WORDS: list[tuple[Any, Iterable[str]]] = [
     (ScheduleStatus, stored_schedules.ScheduleStatus),
     (Overlap, stored_schedules.Overlap),
     (Misfire, stored_schedules.Misfire),
+    (BatchStatus, requests.BATCH_STATUSES),
+    (AlarmCode, standing.AlarmCode),
+    (Period, throughput.Period),
 ]
 
 
