@@ -1,5 +1,6 @@
 """Why a task is not running, in words, with what to do about it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -60,25 +61,37 @@ async def get_why(task_id: TaskId, database: DatabaseDependency, request: Reques
     return Response(orjson.dumps(shown, option=OPTIONS), media_type="application/json")
 
 
+def in_utc(value: datetime) -> str:
+    """Return a time of the database in words, without a doubt which clock is meant."""
+    return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def reasons_of(
+    found: Explanation, language: Language, in_words: Callable[[datetime], str] = in_utc
+) -> list[dict[str, Any]]:
+    """Return the reasons as they are shown, with what to do; `in_words` writes their times."""
+
+    def shown(reason: Reason) -> dict[str, Any]:
+        words = {name: _word(value, in_words) for name, value in reason.values.items()}
+        detail, remedy = explained(reason.code, words | {"task_id": found.task_id}, language)
+        return {"code": reason.code, "detail": detail, "remedy": remedy, "values": reason.values}
+
+    return [shown(reason) for reason in found.reasons]
+
+
 def _shown(found: Explanation, language: Language) -> dict[str, Any]:
     return {
         "task_id": found.task_id,
         "status": found.status,
         "state": state_of(found.status, found.stage),
-        "reasons": [_reason(found.task_id, each, language) for each in found.reasons],
+        "reasons": reasons_of(found, language),
     }
 
 
-def _reason(task_id: int, reason: Reason, language: Language) -> dict[str, Any]:
-    words = {name: _word(value) for name, value in reason.values.items()}
-    detail, remedy = explained(reason.code, words | {"task_id": task_id}, language)
-    return {"code": reason.code, "detail": detail, "remedy": remedy, "values": reason.values}
-
-
-def _word(value: Any) -> Any:
+def _word(value: Any, in_words: Callable[[datetime], str]) -> Any:
     match value:
         case datetime():
-            return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+            return in_words(value)
         case list():
             return ", ".join(str(each) for each in value)
         case _:

@@ -38,10 +38,10 @@ def duration(seconds: float) -> str:
     if whole < MINUTE:
         return f"{whole} s"
     if whole < HOUR:
-        return f"{whole // MINUTE} min {whole % MINUTE} s"
+        return in_words(whole)
     if whole < DAY:
-        return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
-    return f"{whole // DAY} d {whole % DAY // HOUR} h"
+        return in_words(whole // MINUTE * MINUTE)
+    return in_words(whole // HOUR * HOUR)
 
 
 def in_words(seconds: int) -> str:

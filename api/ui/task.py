@@ -1,6 +1,6 @@
 """One task: how it stands, what happened to it, what it got and gave."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,14 +12,17 @@ from starlette.responses import Response
 from api.refusals import found
 from api.ui import shown
 from api.ui.pages import PageRoute, database_of, path_of, render
-from schema import files, history, listing
+from api.ui.words import language_of
+from api.why import reasons_of
+from schema import files, history, listing, why
 from schema.file_references import references
 from schema.files import FileRow
 from schema.filters import TaskFilter
 from schema.listing import TaskRow
 from schema.shown import summary
 from schema.states import WAITING, AttemptOutcome, Status
-from schema.waiting import WaitsFor, waits_for
+from schema.waiting import WaitsFor
+from schema.why import Explanation, Standing
 
 MOST_SAME = 100
 """How far tasks with the same class of error are counted."""
@@ -28,6 +31,20 @@ MOST_FILES = 100
 
 MOST_SHOWN = 40_000
 """Characters of a document that a page shows; the API has the rest."""
+
+REMEDIED_AT: Mapping[WaitsFor, str] = {
+    WaitsFor.DISPATCHER: "overview",
+    WaitsFor.WORKER: "workers",
+    WaitsFor.WORKER_QUEUE: "workers",
+    WaitsFor.WORKER_TYPE: "workers",
+    WaitsFor.PAUSED_QUEUE: "queues",
+    WaitsFor.MAX_CONCURRENCY: "queues",
+    WaitsFor.RATE_LIMIT: "queues",
+}
+"""On which screen something can be done about a reason."""
+
+PLAIN = {Standing.RUNNING, Standing.FINISHED}
+"""What the rest of the page says already."""
 
 Rows = list[dict[str, Any]]
 
@@ -53,7 +70,7 @@ class Looked:
     task: TaskRow
     attempts: Rows
     events: Rows
-    waits: WaitsFor | None
+    why: Explanation | None
     same: tuple[int, bool] | None
     files: list[FileRow]
 
@@ -68,7 +85,7 @@ async def task_screen(request: Request) -> Response:
         "task": summary(looked.task),
         "attempts": looked.attempts[::-1],
         "events": looked.events[::-1],
-        "waits": looked.waits,
+        "reasons": _reasons(request, looked.why),
         "same": looked.same,
         "files": looked.files,
         "bars": list(_bars(spans, now)),
@@ -77,6 +94,19 @@ async def task_screen(request: Request) -> Response:
         "address": f"{request.base_url}".rstrip("/"),
     }
     return render(request, "task.html", values)
+
+
+def _reasons(request: Request, found: Explanation | None) -> Rows:
+    """Return why a task is not running, where it is not plain, and where to mend it."""
+    if found is None:
+        return []
+    zone = request.app.state.zone
+    told = reasons_of(found, language_of(request), lambda value: shown.moment(value, zone))
+    return [
+        each | {"screen": REMEDIED_AT.get(each["code"])}
+        for each in told
+        if each["code"] not in PLAIN
+    ]
 
 
 def life(task: TaskRow, attempts: Sequence[dict[str, Any]]) -> Iterator[Span]:
@@ -113,7 +143,7 @@ def _look(connection: Connection, task_id: int) -> Looked:
         task,
         history.attempts(connection, task_id),
         history.events(connection, task_id),
-        waits_for(connection, task_id),
+        why.explain(connection, task_id),
         _same(connection, task),
         _files(connection, task),
     )

@@ -48,6 +48,48 @@ def test_documents_are_text_and_long_numbers_exact(page: Page, client: TestClien
     expect(page.locator("#task img")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("language", "heading"), [("en", "Why it is not running"), ("zh", "为什么没有运行")]
+)
+def test_a_task_that_waits_tells_every_reason_and_what_to_do(
+    page: Page, client: TestClient, language: str, heading: str
+) -> None:
+    task = create(client, queue="images", available_at="2099-01-02T03:04:00Z")
+    client.post("/queues/images/pause", json={"reason": "a <new> model"})
+    headers = {"accept-language": language}
+    told = client.get(f"/tasks/{task['id']}/why", headers=headers).json()["reasons"]
+
+    page.goto(f"/ui/tasks/{task['id']}?lang={language}")
+
+    expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    shown = page.locator(".why li")
+    expect(shown).to_have_count(3)
+    codes = shown.evaluate_all("all => all.map((each) => each.dataset.reason)")
+    assert codes == [each["code"] for each in told] == ["worker", "available_at", "paused_queue"]
+    for number, each in enumerate(told):
+        expect(shown.nth(number)).to_contain_text(each["remedy"])
+    expect(shown.nth(1)).to_contain_text("2099-01-02 03:04")
+    expect(shown.nth(2)).to_contain_text("a <new> model")
+    shown.nth(2).get_by_role("link").click()
+    expect(page).to_have_url("/ui/queues")
+
+
+def test_the_reasons_go_as_the_task_goes_on(page: Page, engine: Engine) -> None:
+    [task_id] = make(engine)
+    with transaction(engine) as connection:
+        apply(connection, Order(Verb.PAUSE, "operator", "not now"), [task_id])
+    page.goto(f"/ui/tasks/{task_id}")
+    expect(page.locator(".why li")).to_contain_text("not now")
+
+    with transaction(engine) as connection:
+        apply(connection, Order(Verb.RESUME, "operator"), [task_id])
+    expect(page.locator("[data-reason=worker]")).to_contain_text("No worker is alive.")
+    claim(engine)
+
+    expect(page.locator("#task .bar .badge")).to_have_text("RUNNING")
+    expect(page.locator(".why")).to_have_count(0)
+
+
 def test_attempts_tell_how_they_ended_and_fold_their_tracebacks(page: Page, engine: Engine) -> None:
     [task_id] = make(engine)
     fail(engine, *claim(engine))
