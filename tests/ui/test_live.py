@@ -2,18 +2,24 @@
 
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import Engine
 
+from tests.api.process import api_process
 from tests.rows import change, make
 from tests.ui.watching import Watch
+from tools.servers import Redis
 from tools.servers.proxy import Proxy
 
 SOON_MS = 3_000
 """Sooner than a page that hears nothing looks by itself."""
 
 AGAIN_MS = 20_000
+
+BLIND = "window.setInterval = () => 1;"
+"""Before a page's scripts: it never looks by itself, and shows what the stream tells it to."""
 
 HIDE = """() => {
     Object.defineProperty(document, "hidden", { value: true, configurable: true });
@@ -27,6 +33,27 @@ def wire(served: str) -> Iterator[Proxy]:
     proxy = Proxy(served)
     yield proxy
     proxy.close()
+
+
+@pytest.fixture(scope="module")
+def beside_redis(database_url: str, redis_process: Redis) -> Iterator[str]:
+    """Where an API is that hears by Redis of what others changed."""
+    with api_process(database_url, REDIS_URL=redis_process.url) as process:
+        process.wait_until_up()
+        yield str(process.client.base_url).rstrip("/")
+
+
+def open_blind(page: Page, address: str) -> None:
+    """Lead a page that never looks by itself to a list, and wait until it has begun to listen."""
+    page.add_init_script(BLIND)
+    with page.expect_response("**/ui/tasks/rows?*"):  # what the snapshot has it look at
+        page.goto(address)
+    is_live(page)
+
+
+def act(api: str, task_id: int, verb: str) -> None:
+    """Do a verb to a task as any client does."""
+    assert httpx2.post(f"{api}/tasks/{task_id}/{verb}").status_code == 200
 
 
 def is_live(page: Page) -> None:
@@ -97,3 +124,34 @@ def test_a_page_that_nobody_looks_at_rests(page: Page, engine: Engine) -> None:
 
     with page.expect_event("requestfailed", lambda request: "/events" in request.url):
         page.evaluate(HIDE)
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_with_redis_a_list_hears_of_a_change_however_far_down_it_is(
+    page: Page, engine: Engine, beside_redis: str
+) -> None:
+    ids = make(engine, 150)  # streams tell of the newest 100 by themselves, of others by notices
+    open_blind(page, f"{beside_redis}/ui/tasks?before_id={ids[20]}")
+
+    act(beside_redis, ids[5], "pause")
+
+    expect(page.locator(f"#task-{ids[5]} .badge")).to_have_text("READY", timeout=SOON_MS)
+
+
+def test_a_page_keeps_up_while_redis_goes_and_comes_back(
+    page: Page, engine: Engine, beside_redis: str, redis_server: Redis
+) -> None:
+    [task_id] = make(engine)
+    opened: list[str] = []
+    page.on("request", lambda request: opened.append(request.url))
+    open_blind(page, f"{beside_redis}/ui/tasks")
+    badge = page.locator(f"#task-{task_id} .badge")
+
+    redis_server.kill()
+    act(beside_redis, task_id, "pause")
+    expect(badge).to_have_text("READY", timeout=SOON_MS)
+    redis_server.start()
+    act(beside_redis, task_id, "resume")
+    expect(badge).to_have_text("PENDING", timeout=SOON_MS)
+
+    assert sum("/events" in each for each in opened) == 1
