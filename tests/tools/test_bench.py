@@ -3,15 +3,19 @@
 import json
 import math
 import shutil
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from api.ui.pages import PageRoute
+from api.ui.router import ROUTES
 from tools.bench.__main__ import chosen, main
 from tools.bench.errors import BenchError
 from tools.bench.figures import Figure, Taken, number, table
 from tools.bench.measures import MEASURES
+from tools.bench.measures.pages import PAGES
 from tools.bench.stand import Stand
 from tools.servers import Database
 
@@ -28,9 +32,14 @@ SMALL = {
     "idle": "seconds=0.2",
     "batches": "calls=2 tasks=10",
     "lists": "tasks=200 rounds=1",
+    "pages": "tasks=1000 rounds=1",
     "requests": "seconds=0.5 connections=2 batch=3 tasks=10",
     "cached": "seconds=0.5 connections=2",
 }
+
+
+ELSE = {"/", "/ui/{rest:path}"}
+"""What leads to pages, and what is there instead of one."""
 
 
 def small(name: str) -> list[str]:
@@ -50,6 +59,20 @@ def test_a_measure_gives_its_figures(
     assert figures
     assert len({figure.name for figure in figures}) == len(figures)
     assert all(math.isfinite(figure.value) for figure in figures)
+
+
+def test_every_page_of_the_dashboard_is_measured() -> None:
+    known: defaultdict[str, int] = defaultdict(lambda: 1)
+    paths = [path.format_map(known).partition("?")[0].rstrip("/") for path in PAGES.values()]
+    pages = [route for route in ROUTES if isinstance(route, PageRoute) and route.path not in ELSE]
+
+    missing = [
+        page.path
+        for page in pages
+        if "GET" in (page.methods or ()) and not any(map(page.path_regex.match, paths))
+    ]
+
+    assert not missing
 
 
 def test_the_command_line_prints_a_table_and_keeps_every_figure(

@@ -48,6 +48,22 @@ class Api:
             raise BenchError(f"{path} was answered with {response.status}: {answer!r}")
         return json.loads(answer), seconds
 
+    def seconds_to_first_byte(self, path: str) -> float:
+        """Ask for a page as a browser does; return the seconds until its answer begins to come.
+
+        Raises BenchError when it is not 200.
+        """
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=ANSWER_SECONDS)
+        begun = time.perf_counter()
+        connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
+        response = connection.getresponse()
+        seconds = time.perf_counter() - begun
+        response.read()
+        connection.close()
+        if response.status != http.client.OK:
+            raise BenchError(f"{path} was answered with {response.status}.")
+        return seconds
+
 
 @contextmanager
 def api(stand: Stand, module: str = "api", **environment: str) -> Iterator[Api]:

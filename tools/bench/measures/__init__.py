@@ -15,6 +15,7 @@ from tools.bench.measures.idle import Idle
 from tools.bench.measures.limit import Limit
 from tools.bench.measures.lists import Lists
 from tools.bench.measures.memory import Memory
+from tools.bench.measures.pages import Pages
 from tools.bench.measures.pickup import Pickup
 from tools.bench.measures.requests import Requests
 from tools.bench.measures.scaling import Scaling
@@ -44,6 +45,7 @@ MEASURES: Mapping[str, Measure] = {
     "idle": Idle(),
     "batches": Batches(),
     "lists": Lists(),
+    "pages": Pages(),
     "requests": Requests(),
     "cached": Cached(),
 }

@@ -21,12 +21,12 @@ LIMIT = 100
 QUEUES = 100
 
 FIRST = """INSERT INTO tasks (id, title, queue, created_at) VALUES
-    (1, 'first', 'queue 1', UTC_TIMESTAMP(6))"""
+    (1, 'first', 'queue-1', UTC_TIMESTAMP(6))"""
 
 COPY = f"""INSERT INTO tasks (id, title, status, completed_at, finished_at, queue, task_type,
     priority, account_id, schedule_id, batch_id, error_class, created_at, available_at)
 SELECT number, CONCAT('task ', number), status, IF(status = 'done', now, NULL),
-    IF(status = 'to_do', NULL, now), CONCAT('queue ', number %% {QUEUES}),
+    IF(status = 'to_do', NULL, now), CONCAT('queue-', number %% {QUEUES}),
     CONCAT('type ', number %% 7), 1 + number %% 3, CONCAT('account ', number %% 5000),
     number %% 1000, number %% 2000, IF(status = 'failed', 'ValueError', NULL), now, now
 FROM (SELECT id + %s AS number, UTC_TIMESTAMP(6) AS now,
@@ -44,9 +44,9 @@ INDEXED: Mapping[str, TaskFilter] = {
     "a status": TaskFilter(status=["to_do"]),
     "a state of two statuses": TaskFilter(state=["PENDING"]),
     "two statuses": TaskFilter(status=["failed", "cancelled"]),
-    "a queue": TaskFilter(queue=["queue 7"]),
-    "a queue and a status": TaskFilter(queue=["queue 7"], status=["done"]),
-    "20 queues": TaskFilter(queue=[f"queue {number}" for number in range(20)]),
+    "a queue": TaskFilter(queue=["queue-7"]),
+    "a queue and a status": TaskFilter(queue=["queue-7"], status=["done"]),
+    "20 queues": TaskFilter(queue=[f"queue-{number}" for number in range(20)]),
     "an account": TaskFilter(account_id=["account 7"]),
     "50 accounts": TaskFilter(account_id=[f"account {number}" for number in range(50)]),
     "a schedule": TaskFilter(schedule_id=[7]),
@@ -78,7 +78,7 @@ class Lists:
 
     def measure(self, stand: Stand) -> list[Figure]:
         """Take one run's figures."""
-        self._fill(stand)
+        fill(stand, self.tasks)
         stand.wait_until_quiet()
         figures = []
         with stand.engine.connect() as connection:
@@ -90,23 +90,6 @@ class Lists:
                 figures.append(Figure(f"{name}: rows", examined, "rows", at_most=MOST_EXAMINED))
             total = self._cost(lambda: listing.count(connection, TaskFilter(priority=["高"])))
         return [*figures, Figure("a total", total, "ms")]
-
-    def _fill(self, stand: Stand) -> None:
-        stand.empty()
-        with transaction(stand.engine) as connection:
-            queues.ensure(connection, [f"queue {number}" for number in range(QUEUES)])
-            names = ",".join(f"('tag {number}')" for number in range(20))
-            connection.exec_driver_sql(TAGS.format(names=names))
-            connection.exec_driver_sql(FIRST)
-        have = 1
-        while have < self.tasks:
-            step = min(have, self.tasks - have, PAGE)
-            with transaction(stand.engine) as connection:
-                connection.exec_driver_sql(COPY, (have, have, step))
-                connection.exec_driver_sql(LINK, (have + 1, have + step))
-            have += step
-        with transaction(stand.engine) as connection:
-            connection.exec_driver_sql("ANALYZE TABLE tasks, task_tags").all()
 
     def _pages(self, connection: Connection, name: str, wanted: TaskFilter) -> list[Figure]:
         def page(before_id: int | None) -> float:
@@ -129,6 +112,25 @@ class Lists:
             work()
             seconds.append(time.perf_counter() - begun)
         return statistics.median(seconds) * 1e3
+
+
+def fill(stand: Stand, tasks: int) -> None:
+    """Fill empty tables with so many tasks, in all that filters tell apart."""
+    stand.empty()
+    with transaction(stand.engine) as connection:
+        queues.ensure(connection, [f"queue-{number}" for number in range(QUEUES)])
+        names = ",".join(f"('tag {number}')" for number in range(20))
+        connection.exec_driver_sql(TAGS.format(names=names))
+        connection.exec_driver_sql(FIRST)
+    have = 1
+    while have < tasks:
+        step = min(have, tasks - have, PAGE)
+        with transaction(stand.engine) as connection:
+            connection.exec_driver_sql(COPY, (have, have, step))
+            connection.exec_driver_sql(LINK, (have + 1, have + step))
+        have += step
+    with transaction(stand.engine) as connection:
+        connection.exec_driver_sql("ANALYZE TABLE tasks, task_tags").all()
 
 
 def _thousandth(connection: Connection, wanted: TaskFilter) -> int | None:
