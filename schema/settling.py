@@ -87,7 +87,7 @@ def settlement_of(row: Any, outcome: Outcome) -> Settlement:
         worker_id=row.worker_id,
         available_at=row.available_at,
         started_at=row.started_at,
-        ended_at=row.now,
+        ended_at=max(row.now, row.started_at),  # the server's clock may have been set back
         outcome=outcome,
     )
 

@@ -12,17 +12,18 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from api.main import build
-from schema import claims, gates, leases, settling
+from schema import claims, gates, leases, settling, workers
 from schema.attempts import Claimed, Failed, Failure, Settlement, Succeeded
 from schema.runtime.addresses import DatabaseAddress
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.errors import is_transient
 from schema.runtime.settings import Settings
 from schema.runtime.transactions import CommitUnknownError, commit, run
+from schema.workers import WorkerDescription
 from tests.api.requests import local_client, problem
-from tests.rows import AT_ONCE, attempts, claim, end, ended, make, row, rows
+from tests.rows import AT_ONCE, WORKER, attempts, claim, end, ended, make, row, rows
 from tests.waiting import wait_for
-from tools.faults.checker import check, report
+from tools.faults.checker import Expected, check, report
 from tools.faults.evidence import gather
 from tools.servers import Database
 
@@ -72,9 +73,9 @@ def settle_all(engine: Engine, ends: list[Settlement]) -> None:
     assert run(engine, settle) == []
 
 
-def prove(engine: Engine) -> None:
+def prove(engine: Engine, *, all_ended: bool = True) -> None:
     evidence = gather(engine)
-    broken = check(evidence)
+    broken = check(evidence, Expected(all_ended=all_ended))
     assert not broken, report(evidence, broken)
 
 
@@ -194,6 +195,20 @@ def test_a_jump_of_the_servers_clock_breaks_no_fence(
     assert (expired, len(again), len(refused)) == ((1, 1, 1) if was_lost else (0, 0, 0))
     assert [each["fence"] for each in attempts(engine, claimed.id)] == [1]
     assert row(engine, claimed.id)["status"] == ("in_progress" if was_lost else "done")
+
+
+def test_no_attempt_ends_before_it_began_when_the_servers_clock_was_set_back(
+    engine: Engine, database_url: str
+) -> None:
+    make(engine, timeout_seconds=600, retry_limit=5)
+    description = WorkerDescription("h", 1, "0", ["default"], [], slots=1)
+    run(engine, lambda c: workers.register(c, WORKER, description))
+    claim(engine)
+    run(engine, lambda c: workers.leave(c, WORKER))
+    with own_engine(database_url, "SET SESSION timestamp = UNIX_TIMESTAMP() - 3600") as own:
+        assert run(own, lambda c: leases.expire(c, leases.orphaned(c, 10), AT_ONCE)) == 1
+
+    prove(engine, all_ended=False)
 
 
 def test_a_server_without_connections_left_is_503_and_heals(
