@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from schema.models import metadata
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import SettingsError, settings
+from schema.server import WrongServerError, check_version
 
 
 def run() -> None:
@@ -28,12 +29,16 @@ def run() -> None:
 
 
 def _connected() -> Connection:
+    """Connect, and see that the server is one to stand on: DDL cannot be taken back."""
     try:
-        return create_thread_engine(settings().database, connections=1).connect()
-    except SettingsError as error:
+        connection = create_thread_engine(settings().database, connections=1).connect()
+        check_version(connection)
+        connection.rollback()
+    except (SettingsError, WrongServerError) as error:
         raise CommandError(str(error)) from None
     except DBAPIError as error:
         raise CommandError(f"DATABASE_URL: the database cannot be used: {error.orig}") from None
+    return connection
 
 
 run()
