@@ -22,7 +22,7 @@ from api.problems import Invalid, Problem, instance
 from api.refusals import found, no_task
 from api.task_json import TaskDetail, TaskResponse, TasksResponse, TaskSummary
 from api.task_query import PARAMETERS, TaskQuery, TaskQueryDependency
-from api.waiting import WAIT_PARAMETERS, WAITED, held, is_over_for, wait_asked
+from api.waiting import WAIT_PARAMETERS, WAITED, held, wait_asked
 from schema import listing, tasks, verbs
 from schema.fields import MAX_ID
 from schema.filters import TaskFilter
@@ -106,10 +106,8 @@ async def get_task(task_id: TaskId, request: Request, database: DatabaseDependen
     wait = wait_asked(request)
     if wait is None:
         return TaskResponse(await database.read(read))
-    hub, is_over = request.app.state.hub, is_over_for(request)
-    return TaskResponse(
-        await held(hub, database, task_id, wait, is_over, read), headers=wait.headers
-    )
+    task = await held(request, database, task_id, wait, read)
+    return TaskResponse(task, headers=wait.headers)
 
 
 @router.patch(

@@ -3,8 +3,8 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -79,7 +79,7 @@ def wait_asked(request: Request) -> Wait | None:
     return Wait(seconds, {"preference-applied": f"wait={seconds}"})
 
 
-def is_over_for(request: Request) -> Callable[[TaskRow], bool]:
+def _is_over_for(request: Request) -> Callable[[TaskRow], bool]:
     """Return what says whether a client is to be told of a task: once it has ended.
 
     To a client that says which state it knows, any other one is news.
@@ -94,23 +94,27 @@ def is_over_for(request: Request) -> Callable[[TaskRow], bool]:
 
 
 async def held(
-    hub: Hub,
+    request: Request,
     database: Database,
     task_id: int,
     wait: Wait,
-    is_over: Callable[[TaskRow], bool],
     read: Callable[[Connection], TaskRow],
 ) -> TaskRow:
-    """Return a task when it is over, or as it is when the time is up; `read` reads it."""
+    """Return a task when it is over, or as it is when the time is up; `read` reads it.
+
+    A client that has left is not waited for: its place is for others.
+    """
+    hub: Hub = request.app.state.hub
+    is_over = _is_over_for(request)
     deadline = time.monotonic() + (0 if hub.is_closing else wait.seconds)
     hub.require_room()
-    with hub.following_task(task_id) as topic:
+    with hub.following_task(task_id) as topic, _leaving(request) as left:
         told = topic.told
         task = await database.read(read)
         while not is_over(task):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(deadline - time.monotonic()):
-                    await told.wait()
+            await _first(told, left, deadline - time.monotonic())
+            if left.done():
+                break
             told = topic.told
             is_last = hub.is_closing or time.monotonic() >= deadline
             if is_last or topic.latest is None or is_over(topic.latest):
@@ -118,3 +122,27 @@ async def held(
             if is_last:
                 break
     return task
+
+
+@contextmanager
+def _leaving(request: Request) -> Iterator[asyncio.Task[None]]:
+    """Have it watched whether the client leaves: then the task is done."""
+
+    async def leave() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    left = asyncio.create_task(leave())
+    try:
+        yield left
+    finally:
+        left.cancel()
+
+
+async def _first(told: asyncio.Event, left: asyncio.Task[None], seconds: float) -> None:
+    """Return when there is news, the client has left or the time is up."""
+    news = asyncio.create_task(told.wait())
+    try:
+        await asyncio.wait([news, left], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        news.cancel()

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from httpx2 import Response
+from httpx2 import ReadTimeout, Response
 from sqlalchemy import Engine
 
 from tests.api.process import ApiProcess, api_process
 from tests.api.requests import faults, problem
 from tests.rows import claim, make, succeed
+from tests.waiting import wait_for
 from tools.servers import Redis
 
 
@@ -136,6 +137,15 @@ def test_many_wait_for_their_own_tasks(running: ApiProcess, engine: Engine) -> N
 
     assert sorted(answer.json()["id"] for answer in answers) == task_ids
     assert {answer.json()["status"] for answer in answers} == {"done"}
+
+
+def test_who_has_left_is_not_waited_for(running: ApiProcess, engine: Engine) -> None:
+    (task_id,) = make(engine)
+    for _ in range(3):
+        with pytest.raises(ReadTimeout):
+            running.client.get(f"/tasks/{task_id}?wait=60", timeout=0.2)
+
+    wait_for(lambda: "\nrowlease_streams 0.0\n" in running.client.get("/metrics").text)
 
 
 @pytest.mark.parametrize("seconds", ["-1", "61", "x", "nan", "", "1e9"])
