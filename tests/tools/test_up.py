@@ -296,10 +296,12 @@ def test_private_servers_run_and_keep_their_data_and_ports(up: Start, tmp_path: 
 
 
 def test_the_demonstration_has_a_double_of_runninghub_and_leads_to_it(up: Start) -> None:
-    says = "echo $RUNNINGHUB_KEYS $HTTP_ALLOW_HOSTS; exec tail -f /dev/null"
+    says = "echo $RUNNINGHUB_KEYS $HTTP_ALLOW_HOSTS $PUBLIC_URL $PORT; exec tail -f /dev/null"
     running = up(f"worker: {says}\n", "--demo", RUNNINGHUB_KEYS="mine=k")
 
-    told = running.until(r"worker\.1 +\| demo=demo@http://(127\.0\.0\.1:\d+),mine=k \1")
+    told = running.until(
+        r"worker\.1 +\| demo=demo@http://(127\.0\.0\.1:\d+),mine=k \1 http://127\.0\.0\.1:(\d+) \2$"
+    )
 
     with httpx2.Client(base_url=f"http://{told[1]}") as client:
         wait_for(lambda: _answers(client))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tools.servers import DATABASES, ServerError
-from tools.up.demo import add_double
+from tools.up.demo import add_double, let_double_call
 from tools.up.errors import UpError
 from tools.up.private import only_one, servers
 from tools.up.procfile import read_procfile
@@ -46,6 +46,8 @@ def _up(arguments: argparse.Namespace) -> int:
     _interrupt_on_termination()
     with only_one(local), servers(local, arguments.database, environment):
         environment["PORT"] = _port(environment)
+        if arguments.demo:
+            let_double_call(environment)
         hurried, code = asyncio.run(_supervise(commands, workers, environment))
         _interrupt_on_termination()
         if hurried:

@@ -19,3 +19,8 @@ def add_double(commands: MutableMapping[str, str], environment: MutableMapping[s
     environment["HTTP_ALLOW_HOSTS"] = ",".join(filter(None, hosts))
     environment.setdefault("STATUS_CHECK_INTERVAL", "2")
     print(f"RunningHub is played by a double on port {port}: see docs/runninghub.md", flush=True)
+
+
+def let_double_call(environment: MutableMapping[str, str]) -> None:
+    """Have the double send its webhooks to the API, whose PORT is known by now."""
+    environment.setdefault("PUBLIC_URL", f"http://{LOOPBACK}:{environment['PORT']}")
