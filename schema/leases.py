@@ -10,6 +10,7 @@ from schema.attempts import (
     Failed,
     Failure,
     Hold,
+    Lost,
     Released,
     Settlement,
     timed_out,
@@ -42,7 +43,7 @@ def expire(connection: Connection, task_ids: Sequence[int], backoff: Backoff) ->
     rows = lock_held(connection, task_ids) if task_ids else []
     gone = workers.gone(connection, list({row.worker_id for row in rows if not row.is_over}))
     ended = [(row, _ended(row)) for row in rows if row.is_over or row.worker_id in gone]
-    unwatched_runs.cancel(connection, [row.id for row, _ in ended if row.is_stopping])
+    unwatched_runs.cancel(connection, [row.id for row, item in ended if _fails(row, item)])
     end_locked(connection, ended, backoff)
     return len(ended)
 
@@ -63,7 +64,6 @@ def cancel(
     message = f"stopped: its worker did not end it within {grace_seconds:g} s"
     cancelled = Failed(Failure("Cancelled", message), AttemptOutcome.CANCELLED)
     late = [(row, settlement_of(row, cancelled)) for row in rows if _waits(row) >= grace_seconds]
-    unwatched_runs.cancel(connection, [row.id for row, _ in late])
     end_locked(connection, late, backoff)
     return len(late)
 
@@ -89,6 +89,12 @@ def release_unknown(
     ]
     end_locked(connection, unknown, backoff)
     return len(unknown)
+
+
+def _fails(row: Any, item: Settlement) -> bool:
+    """Whether an expired lease was its task's last: nobody takes over what it began."""
+    is_taken_over = isinstance(item.outcome, Lost) and item.outcome.resumable
+    return row.is_last and not row.is_stopping and not is_taken_over
 
 
 def _ended(row: Any) -> Settlement:

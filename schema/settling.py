@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from schema import callbacks, file_references, queues, tasks
+from schema import callbacks, file_references, queues, tasks, unwatched_runs
 from schema.attempts import (
     Failed,
     Failure,
@@ -132,10 +132,13 @@ def end_locked(
 ) -> None:
     """Write ends of attempts whose rows, from `lock_held`, the caller has locked.
 
-    A deleted task goes; a stopped one is cancelled unless its handler succeeded.
+    A deleted task goes; a stopped one is cancelled unless its handler succeeded. The run of one
+    at RunningHub is cancelled too, where its checkpoint does not say that this was done.
     """
     taken = [(row, _as_stopped(row, item)) for row, item in held]
     erased = [row.id for row, _ in taken if row.is_deleted]
+    stopped = [row.id for row, item in taken if row.is_stopping and not _is_success(item)]
+    unwatched_runs.cancel(connection, stopped)
     tasks.erase(connection, erased)
     kept = ((row, item) for row, item in taken if not row.is_deleted)
     groups = _grouped((_ending_of_held(row, item, backoff), item) for row, item in kept)
@@ -187,14 +190,18 @@ def _ending_as_claimed(item: Settlement, backoff: Backoff) -> Ending:
 
 
 def _ending_of_held(row: Any, item: Settlement, backoff: Backoff) -> Ending:
-    if row.is_stopping and not isinstance(item.outcome, Succeeded):
+    if row.is_stopping and not _is_success(item):
         return CANCELLED
     return ending_of(item.outcome, backoff)
 
 
+def _is_success(item: Settlement) -> bool:
+    return isinstance(item.outcome, Succeeded)
+
+
 def _as_stopped(row: Any, item: Settlement) -> Settlement:
     """Return the attempt with its outcome as the stop makes it: cancelled unless it succeeded."""
-    if not row.is_stopping or isinstance(item.outcome, Succeeded):
+    if not row.is_stopping or _is_success(item):
         return item
     match item.outcome:
         case Lost():

@@ -10,6 +10,7 @@ from schema.models.queues import Queue
 from schema.models.schedules import DUE_INDEX
 from schema.models.tasks import CLAIM_INDEX, KEY_INDEX, STATUS_INDEX, TAG_INDEX, Task
 from schema.states import Priority
+from schema.workflows import TASK_TYPE as WORKFLOW
 
 _CLAIM = f"""SELECT id, fence, title, task_type, account_id, timeout_seconds,
     current_retry_count, available_at, traceparent, checkpoint,
@@ -64,12 +65,16 @@ LOCK_HELD = f"""SELECT id, fence, worker_id, timeout_seconds, current_retry_coun
     started_at, UTC_TIMESTAMP(6) AS now, lease_expires_at <= UTC_TIMESTAMP(6) AS is_over,
     stop_requested_at, stop_requested_at IS NOT NULL AS is_stopping,
     delete_requested_at IS NOT NULL AS is_deleted,
-    checkpoint_fence <=> fence AND lost_count < {MOST_TAKEOVERS} AS is_resumable,
-    callback_url IS NOT NULL AS has_callback
+    (checkpoint_fence <=> fence OR task_type = '{WORKFLOW}')
+        AND lost_count < {MOST_TAKEOVERS} AS is_resumable,
+    current_retry_count >= retry_limit AS is_last, callback_url IS NOT NULL AS has_callback
 FROM tasks FORCE INDEX (PRIMARY)
 WHERE id IN ({{ids}}) AND status = 'in_progress'
 ORDER BY id FOR UPDATE"""
-"""Lock tasks in progress by id and read what decides about them."""
+"""Lock tasks in progress by id and read what decides about them.
+
+A workflow of RunningHub saves before all else: one that died before has done nothing yet.
+"""
 
 INSERT_ATTEMPTS = """INSERT INTO task_attempts (task_id, fence, attempt, worker_id, available_at,
     started_at, ended_at, outcome, error_class, message, traceback, result)"""

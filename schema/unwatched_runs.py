@@ -28,14 +28,18 @@ ORDER BY id"""  # noqa: S608  # constants
 def cancel(connection: Connection, task_ids: Sequence[int]) -> None:
     """Have the runs cancelled of tasks, which the caller has locked, and ends or takes away next.
 
-    Those that have none, or are no workflows, are left out. Nothing is asked of the database
-    where there are no ids.
+    Nothing is asked of the database where there are no ids.
     """
+    tasks.create(connection, list(cancellations(connection, task_ids).values()))
+
+
+def cancellations(connection: Connection, task_ids: Sequence[int]) -> dict[int, NewTask]:
+    """Return what cancels the runs of tasks: by task, of those that have one."""
     if not task_ids:
-        return
+        return {}
     ids = ",".join(str(task_id) for task_id in task_ids)
     found = connection.exec_driver_sql(_WITH_RUNS.format(ids=ids))
-    tasks.create(connection, [_cancellation(row) for row in found])
+    return {row.id: _cancellation(row) for row in found}
 
 
 def _cancellation(row: Any) -> NewTask:

@@ -165,16 +165,20 @@ def _start(
     """Start what may be and has its key to itself; return the answers.
 
     A key that is taken between the look and the UPDATE is found at the next look: whom the
-    index refuses holds the other's entry from then on.
+    index refuses holds the other's entry from then on. What is started anew forgets its run.
     """
+    cancellations = unwatched_runs.cancellations(connection, _with_live_runs(_taken(judged)))
     while True:
         results = _with_keys(connection, judged, keys)
+        taken = _taken(results)
         try:
-            _update(connection, START, _taken(results))
+            _update(connection, START, taken)
         except IntegrityError as error:
             if not is_duplicate_key(error):
                 raise
         else:
+            started = cancellations.keys() & {each.task_id for each in taken}
+            tasks.create(connection, [cancellations[task_id] for task_id in sorted(started)])
             return results
 
 
@@ -203,13 +207,13 @@ def _write(connection: Connection, order: Order, taken: Sequence[Result]) -> Non
         case Verb.STOP:
             running, others = _apart(taken)
             _update(connection, ASK_TO_STOP, running)
-            _cancel_runs(connection, others)
+            unwatched_runs.cancel(connection, _with_live_runs(others))
             _update(connection, CANCEL, others)
         case Verb.DELETE:
             running, others = _apart(taken)
             _update(connection, HIDE, running)
             tags.detach(connection, [each.task_id for each in running])
-            _cancel_runs(connection, others)
+            unwatched_runs.cancel(connection, _with_live_runs(others))
             tasks.erase(connection, [each.task_id for each in others])
         case Verb.PAUSE:
             _update(connection, PAUSE, taken)
@@ -221,12 +225,10 @@ def _write(connection: Connection, order: Order, taken: Sequence[Result]) -> Non
             raise ValueError(f"{order.verb} is not a verb of people")
 
 
-def _cancel_runs(connection: Connection, ending: Sequence[Result]) -> None:
-    """Have runs at RunningHub cancelled of tasks that waited to be taken over."""
+def _with_live_runs(ending: Sequence[Result]) -> list[int]:
+    """Return those that may have waited for a worker to take over their run at RunningHub."""
     live = [each for each in ending if each.before not in FINISHED]
-    unwatched_runs.cancel(
-        connection, [each.task_id for each in live if workflows.is_queue(each.place[0])]
-    )
+    return [each.task_id for each in live if workflows.is_queue(each.place[0])]
 
 
 def _announce(connection: Connection, order: Order, taken: Sequence[Result]) -> None:

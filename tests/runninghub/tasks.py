@@ -32,6 +32,11 @@ def picture_payload(engine: Engine) -> dict[str, Any]:
         new = NewFile(draft.sha256, draft.size_bytes, "me.png", "image/png")
         file_id, _ = files.register(connection, new)
         draft.place()
+    return portrait_payload(file_id)
+
+
+def portrait_payload(file_id: int) -> dict[str, Any]:
+    """Return a payload that uses a file that is stored."""
     node = {"nodeId": "10", "fieldName": "image", "fieldValue": {"file": file_id}}
     return {"workflow_id": PORTRAIT, "workflow_name": "portrait", "node_info_list": [node]}
 

@@ -7,16 +7,14 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from schema.runtime.files import FileStore
-from schema.runtime.settings import settings
 from tests.api.requests import create
 from tests.processes import Start
-from tests.rows import attempts, change, row, rows
+from tests.rows import attempts, change, row
 from tests.runninghub.hub import KEY, Hub
 from tests.runninghub.tasks import (
     PICTURE,
     make_workflow,
-    picture_payload,
+    portrait_payload,
     started,
     text_payload,
     wait_for_status,
@@ -39,9 +37,11 @@ def wait_for_state(client: TestClient, task_id: int, state: str) -> dict[str, An
 def test_a_picture_goes_all_the_way(
     client: TestClient, engine: Engine, start: Start, hub: Hub
 ) -> None:
-    payload = picture_payload(engine)
+    uploaded = client.post("/files", files={"file": ("me.png", PICTURE)}).json()
+    payload = portrait_payload(uploaded["id"])
     task = create(client, task_type="runninghub", payload=payload, hold=True)
     assert (task["state"], task["allowed_actions"][0]) == ("READY", "start")
+    assert (task["workflow_name"], task["node_count"]) == ("portrait", 1)
     worker = started(start)
 
     assert client.post(f"/tasks/{task['id']}/start").json()["state"] == "PENDING"
@@ -58,9 +58,7 @@ def test_a_picture_goes_all_the_way(
     assert running["stage"] == "RUNNING"
     [output] = done["result"]["outputs"]
     assert (done["result"]["seconds"], done["result"]["costs"]) == (6, {"coins": "17"})
-    [file] = rows(engine, f"SELECT * FROM files WHERE id = {output['file']}")
-    with FileStore(settings().files_url).open(file["sha256"]) as kept:
-        assert kept.read() == picture(hub.runs[0].id)
+    assert client.get(f"/files/{output['file']}").content == picture(hub.runs[0].id)
     [node] = hub.runs[0].nodes
     assert hub.double.bytes_of[node["fieldValue"]] == PICTURE
     log = orjson.dumps(worker.log()).decode()
@@ -104,6 +102,7 @@ def test_who_stops_a_running_one_cancels_it_there(
     [attempt] = wait_for(lambda: attempts(engine, task_id))
     assert attempt["outcome"] == "cancelled"
     assert f"run {hub.runs[0].id} was cancelled at RunningHub too" in attempt["message"]
+    assert client.get("/tasks?queue=cancellations").json() == []
 
 
 def test_a_stop_that_does_not_reach_runninghub_says_so_and_is_tried_again(

@@ -1,5 +1,7 @@
 """Whatever a worker is killed at, a task has one run at RunningHub, or a person decides."""
 
+import signal
+
 import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
@@ -33,6 +35,24 @@ def test_a_task_has_one_run_whatever_its_worker_was_killed_at(
 
     wait_for_status(engine, task_id, "done")
     assert second.stop() == 0
+    assert len(hub.runs) == 1
+    assert [each["outcome"] for each in attempts(engine, task_id)] == ["lost", "succeeded"]
+    assert row(engine, task_id)["current_retry_count"] == 0
+
+
+def test_a_worker_that_dies_before_it_saved_anything_costs_the_task_nothing(
+    engine: Engine, start: Start, hub: Hub
+) -> None:
+    hub.script(queue_seconds=0, run_seconds=0)
+    task_id = make_workflow(engine, picture_payload(engine))
+    first = start("worker", WORKER_HANDLERS="tests.runninghub.dying")
+    assert first.wait() == -signal.SIGKILL
+
+    kill(engine, first)
+    assert row(engine, task_id)["checkpoint"] is None
+    started(start)
+
+    wait_for_status(engine, task_id, "done")
     assert len(hub.runs) == 1
     assert [each["outcome"] for each in attempts(engine, task_id)] == ["lost", "succeeded"]
     assert row(engine, task_id)["current_retry_count"] == 0
@@ -145,3 +165,42 @@ def test_a_worker_that_dies_while_it_stops_has_its_run_cancelled(
     started(start)
 
     wait_for(lambda: hub.states == ["FAILED"])
+
+
+def test_a_worker_that_ends_before_runninghub_has_answered_has_its_run_cancelled(
+    client: TestClient, engine: Engine, start: Start, hub: Hub
+) -> None:
+    hub.script(queue_seconds=0, end="never")
+    for _ in range(3):
+        hub.wrong("cancel", "status", 503)
+    task_id = make_workflow(engine, text_payload("x"))
+    first = started(start)
+    wait_for(lambda: row(engine, task_id)["stage"] == "RUNNING")
+
+    client.post(f"/tasks/{task_id}/stop")
+    [attempt] = wait_for(lambda: attempts(engine, task_id))
+    first.kill()
+    assert "may go on at RunningHub" in attempt["message"]
+    assert hub.states == ["RUNNING"]
+    hub.free()
+    started(start)
+
+    wait_for(lambda: hub.states == ["FAILED"])
+
+
+def test_who_starts_a_task_anew_has_its_run_cancelled(
+    client: TestClient, engine: Engine, start: Start, hub: Hub
+) -> None:
+    hub.script(queue_seconds=0, end="never")
+    task_id = make_workflow(engine, text_payload("x"))
+    first = started(start)
+    wait_for(lambda: row(engine, task_id)["stage"] == "RUNNING")
+    kill(engine, first)
+    client.post(f"/tasks/{task_id}/pause")
+    hub.script(queue_seconds=0, run_seconds=0, end="empty")
+
+    assert client.post(f"/tasks/{task_id}/start").json()["state"] == "PENDING"
+    started(start)
+
+    wait_for_status(engine, task_id, "done")
+    assert hub.states == ["FAILED", "SUCCESS"]

@@ -6,11 +6,24 @@ import orjson
 import pytest
 from sqlalchemy import Engine
 
-from schema import leases, verbs
+from schema import leases, verbs, workers
 from schema.runtime.transactions import transaction
 from schema.states import Verb
 from schema.verbs import Order
-from tests.rows import AT_ONCE, age_leases, change, claim, make, row, rows, sweep
+from schema.workers import WorkerDescription
+from tests.rows import (
+    AT_ONCE,
+    WORKER,
+    age_leases,
+    change,
+    claim,
+    fail,
+    make,
+    row,
+    rows,
+    succeed,
+    sweep,
+)
 
 RUN = {"step": "accepted", "run_id": "1910246754753896450"}
 
@@ -106,11 +119,73 @@ def test_a_stop_that_nobody_heeds_has_its_run_cancelled(engine: Engine) -> None:
     assert len(cancellations(engine)) == 1
 
 
-def test_a_worker_that_dies_alone_leaves_the_run_to_the_next(engine: Engine) -> None:
-    task_id = make_workflow(engine)
+@pytest.mark.parametrize(("retry_limit", "count"), [(0, 1), (1, 0)])
+def test_a_lease_that_ends_alone_has_its_run_cancelled_if_it_was_the_last(
+    engine: Engine, retry_limit: int, count: int
+) -> None:
+    task_id = make_workflow(engine, retry_limit=retry_limit)
     claim(engine)
     age_leases(engine, task_id)
 
     sweep(engine)
+
+    assert len(cancellations(engine)) == count
+
+
+@pytest.mark.parametrize("checkpoint", [RUN, None])
+def test_a_worker_that_dies_leaves_the_run_to_the_next(engine: Engine, checkpoint: Any) -> None:
+    task_id = make_workflow(engine, checkpoint, retry_limit=0)
+    claim(engine)
+    with transaction(engine) as connection:
+        workers.register(connection, WORKER, WorkerDescription("host", 1, "0", ["*"], [], 10))
+        workers.leave(connection, WORKER)
+        leases.expire(connection, [task_id], AT_ONCE)
+
+    assert row(engine, task_id)["status"] == "to_do"
+    assert row(engine, task_id)["lost_count"] == 1
+    assert cancellations(engine) == []
+
+
+@pytest.mark.parametrize(("checkpoint", "count"), [(RUN, 1), ({"step": "new"}, 0)])
+@pytest.mark.parametrize("verb", [Verb.STOP, Verb.DELETE])
+def test_a_stopped_worker_leaves_a_run_to_cancel_unless_it_says_that_it_did(
+    engine: Engine, verb: Verb, checkpoint: Any, count: int
+) -> None:
+    make_workflow(engine, checkpoint)
+    [claimed] = claim(engine)
+    order(engine, verb, claimed.id)
+
+    fail(engine, claimed)
+
+    assert len(cancellations(engine)) == count
+
+
+def test_a_stopped_one_that_succeeds_has_no_run_left(engine: Engine) -> None:
+    make_workflow(engine)
+    [claimed] = claim(engine)
+    order(engine, Verb.STOP, claimed.id)
+
+    succeed(engine, claimed)
+
+    assert cancellations(engine) == []
+
+
+def test_a_task_that_is_started_anew_has_its_run_cancelled(engine: Engine) -> None:
+    paused, failed = make_workflow(engine), make_workflow(engine)
+    order(engine, Verb.PAUSE, paused)
+    change(engine, failed, "status = 'failed', finished_at = UTC_TIMESTAMP(6)")
+
+    order(engine, Verb.START, paused, failed)
+
+    assert [each["title"].split()[-1] for each in cancellations(engine)] == [str(paused)]
+    assert row(engine, paused)["checkpoint"] is None
+
+
+def test_a_start_that_is_refused_leaves_the_run_alone(engine: Engine) -> None:
+    other = make_workflow(engine, None, unique_key="k")
+    change(engine, other, "status = 'failed', finished_at = UTC_TIMESTAMP(6)")
+    make_workflow(engine, unique_key="k")
+
+    order(engine, Verb.START, other)
 
     assert cancellations(engine) == []

@@ -81,6 +81,10 @@ class Creation:
         await self._save(self.record.refused())
         raise PermanentFailure(f"RunningHub took none of {MOST_CREATES} runs. It said: {why}")
 
+    async def forget(self) -> None:
+        """Save that there is no run any more."""
+        await self._save(Record())
+
     async def _fields(self) -> Mapping[str, Any]:
         payload = self._payload
         try:

@@ -1,6 +1,8 @@
 """Ending a run at RunningHub: because the task was stopped, or took too long."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from schema.runtime.logging import get_logger
 from schema.runtime.runninghub.client import Hub
@@ -40,20 +42,21 @@ async def cancelled(hub: Hub, run_id: str) -> str | None:
     return None
 
 
-async def last_words(hub: Hub, run_id: str) -> str:
+async def last_words(cancelling: Coroutine[Any, Any, str | None], run_id: str) -> str:
     """Cancel a run whose task ends now, and return what can be said of it in time.
 
-    What is not done by then goes on, as long as the worker does.
+    What is not done by then goes on, as long as the worker does; of a task that was stopped or
+    deleted, another task cancels it too.
     """
-    task = asyncio.create_task(cancelled(hub, run_id))
+    task = asyncio.create_task(cancelling)
     _under_way.add(task)
     task.add_done_callback(_under_way.discard)
     task.add_done_callback(lambda done: _tell(run_id, done))
     done, _ = await asyncio.wait([task], timeout=LAST_WORDS_SECONDS)
-    why = task.result() if done else "it has not answered yet, and is asked again"
+    why = task.result() if done else "It has not answered yet."
     if why is None:
         return f"run {run_id} was cancelled at RunningHub too"
-    return f"run {run_id} may go on at RunningHub, and be paid: look there. {why}"
+    return f"run {run_id} may go on at RunningHub, and be paid: it is asked again. {why}"
 
 
 def _tell(run_id: str, done: "asyncio.Task[str | None]") -> None:

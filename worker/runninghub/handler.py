@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +15,11 @@ from schema.workflows import TASK_TYPE, WorkflowPayload
 from worker.context import Context
 from worker.handlers import handler
 from worker.runninghub.creating import Creation
-from worker.runninghub.ending import last_words
+from worker.runninghub.ending import cancelled, last_words
 from worker.runninghub.outputs import OutputMissingError, kept
 from worker.runninghub.record import Step
 from worker.runninghub.watching import RunFailedError, Watch
-from worker.signals import PauseQueue, PermanentFailure, Snooze
+from worker.signals import LeaseLost, PauseQueue, PermanentFailure, Snooze
 
 log = get_logger(__name__)
 
@@ -94,8 +95,16 @@ class _Workflow:
             )
         if record.step is Step.NEW:
             return PermanentFailure("stopped before a run was created")
-        words = await last_words(await open_hub(self._creation.key), record.run)
+        words = await last_words(self._cancelled(record.run), record.run)
         return PermanentFailure(f"stopped: {words}")
+
+    async def _cancelled(self, run_id: str) -> str | None:
+        """Cancel the run, and note that it is done, so that no task is made for it."""
+        why = await cancelled(await open_hub(self._creation.key), run_id)
+        if why is None:
+            with suppress(LeaseLost, RuntimeError):  # too late, or the worker ends
+                await self._creation.forget()
+        return why
 
     async def _outputs(self) -> Sequence[Output]:
         workflow_id = self._payload.workflow_id
