@@ -7,6 +7,7 @@ DB ?=
 DEMO ?=
 HOURS ?= 1
 ARGS ?=
+EXTRA ?=
 
 RUN := .venv/bin/python
 LOCK := --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
@@ -38,9 +39,9 @@ check: .venv/development ## lint, formatting, types and imports
 bench: .venv/runtime ## measure on private servers: ARGS="--db mysql --only drain"; --help says more
 	@$(RUN) -m tools.bench $(ARGS)
 
-lock: .venv/runtime ## pin the newest versions that pyproject.toml allows, with hashes
+lock: .venv/runtime ## pin the newest versions that pyproject.toml allows, with hashes: EXTRA=s3 with that driver
 	$(RUN) -m pip install -qq uv
-	.venv/bin/uv pip compile $(LOCK) --output-file requirements.txt pyproject.toml
+	.venv/bin/uv pip compile $(LOCK) $(if $(EXTRA),--extra '$(EXTRA)') --output-file requirements.txt pyproject.toml
 	.venv/bin/uv pip compile $(LOCK) --group dev --constraint requirements.txt \
 		--output-file requirements-dev.txt pyproject.toml
 

@@ -120,13 +120,16 @@ async def upload_file(request: Request, database: DatabaseDependency) -> Respons
 
     def work(connection: Connection) -> tuple[FileRow, bool]:
         file_id, is_new = files.register(connection, new)
-        await_only(uploads.to_the_end(draft.place))
+        with files.held_for_long(connection):
+            await_only(uploads.to_the_end(draft.place))
         return files.find(connection, file_id), is_new
 
+    committed = False
     try:
         row, is_new = await database.write(work)
+        committed = True
     finally:
-        await uploads.discard(draft)
+        await uploads.discard(draft, committed=committed)
     headers = {"location": f"{prefix(request.scope)}/files/{row['id']}"}
     return _json(row, 201 if is_new else 200, headers)
 
@@ -170,7 +173,8 @@ async def delete_file(file_id: FileId, request: Request, database: DatabaseDepen
 
     def work(connection: Connection) -> None:
         sha256 = files.remove(connection, file_id)
-        await_only(uploads.to_the_end(partial(store.remove, sha256)))
+        with files.held_for_long(connection):
+            await_only(uploads.to_the_end(partial(store.remove, sha256)))
 
     await database.write(work)
     return Response(status_code=204)

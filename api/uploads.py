@@ -139,9 +139,9 @@ async def receive(request: Request, store: FileStore, most_bytes: int) -> tuple[
     return draft, NewFile(draft.sha256, draft.size_bytes, form.name, form.content_type)
 
 
-async def discard(draft: Draft) -> None:
+async def discard(draft: Draft, *, committed: bool = False) -> None:
     """Discard a draft, also while the request is being cancelled."""
-    await asyncio.shield(run_in_threadpool(draft.discard))
+    await asyncio.shield(run_in_threadpool(draft.discard, committed=committed))
 
 
 def too_large(most_bytes: int) -> Problem:

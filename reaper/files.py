@@ -3,7 +3,7 @@
 from sqlalchemy import Engine
 
 from schema import files
-from schema.runtime.files import FileStore
+from schema.runtime.files import FileStore, placed_by
 from schema.runtime.logging import get_logger
 from schema.runtime.transactions import run, transaction
 
@@ -26,9 +26,11 @@ def prune_files(engine: Engine, store: FileStore, days: float) -> None:
         count += pruned
         if len(ids) < PAGE or not pruned:
             break
-    drafts = store.discard_old_drafts()
+    drafts = store.old_drafts()
+    for draft in drafts:
+        _clear(engine, store, draft)
     if count or drafts:
-        log.info("unused files pruned", count=count, drafts=drafts)
+        log.info("unused files pruned", count=count, drafts=len(drafts))
 
 
 def _prune(engine: Engine, store: FileStore, file_id: int, days: float) -> bool:
@@ -36,5 +38,17 @@ def _prune(engine: Engine, store: FileStore, file_id: int, days: float) -> bool:
     with transaction(engine) as connection:
         sha256 = files.remove_unused(connection, file_id, days)
         if sha256 is not None:
-            store.remove(sha256)
+            with files.held_for_long(connection):
+                store.remove(sha256)
     return sha256 is not None
+
+
+def _clear(engine: Engine, store: FileStore, draft: str) -> None:
+    """Take away what is left of an upload, and bytes that it placed and nobody knows of."""
+    sha256 = placed_by(draft)
+    if sha256 is not None:
+        with transaction(engine) as connection:
+            if files.lock_unknown(connection, sha256):
+                with files.held_for_long(connection):
+                    store.remove(sha256)
+    store.discard(draft)

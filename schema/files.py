@@ -5,7 +5,8 @@ or takes them away does it while the row of that SHA-256 is locked, and the row 
 the same transaction: so no row loses its bytes to one who saw an older row go.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,11 @@ from schema.file_references import MENTION, references
 from schema.models.requests import FILE_USE_INDEX, File, TaskFile
 from schema.models.schedules import Schedule, ScheduleStatus
 from schema.models.tasks import Task
+from schema.runtime.engine import SESSION_TIMEOUT_SECONDS
 from schema.states import FINISHED
+
+STORE_SECONDS = 3_600
+"""The longest that a store may take for what is done under a lock."""
 
 MOST_USERS = 100
 """Tasks that are named of those that use a file."""
@@ -47,6 +52,7 @@ _USERS = (
     .order_by(_TASKS.c.id)
     .limit(MOST_USERS)
 )
+_SILENCE = "SET SESSION wait_timeout = %s"
 _HAS_TASK = exists(
     select(literal_column("1"))
     .select_from(_LINKS.join(_TASKS, _TASKS.c.id == _LINKS.c.task_id))
@@ -109,6 +115,30 @@ def register(connection: Connection, new: NewFile) -> tuple[int, bool]:
         )
     )
     return int(entered.lastrowid), entered.rowcount == 1
+
+
+@contextmanager
+def held_for_long(connection: Connection) -> Iterator[None]:
+    """Let a lock hold until the block has ended, however slow the store is that works in it.
+
+    The server ends a session that is silent for SESSION_TIMEOUT_SECONDS, and its locks with it.
+    """
+    connection.exec_driver_sql(_SILENCE, (STORE_SECONDS,))
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(_SILENCE, (SESSION_TIMEOUT_SECONDS,))
+
+
+def lock_unknown(connection: Connection, sha256: str) -> bool:
+    """Lock a SHA-256 that no file has, so that none gets it; False when one has.
+
+    The caller removes its bytes before the COMMIT.
+    """
+    file_id, is_new = register(connection, NewFile(sha256, 0, "", ""))
+    if is_new:
+        _erase(connection, file_id)
+    return is_new
 
 
 def find(connection: Connection, file_id: int) -> FileRow:

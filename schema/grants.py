@@ -64,7 +64,7 @@ REAPER: Needs = {
     Setting: _KEEP,
     Batch: _KEEP,
     IdempotencyKey: (*_READ, Privilege.UPDATE, Privilege.DELETE),
-    File: (*_READ, Privilege.UPDATE, Privilege.DELETE),
+    File: tuple(Privilege),
     TaskFile: tuple(Privilege),
 }
 """What a reaper does: it ends, creates, moves and prunes tasks, and counts them."""

@@ -74,7 +74,7 @@ GRANT INSERT, UPDATE, DELETE ON workers TO rowlease_reaper;
 GRANT INSERT, UPDATE ON settings TO rowlease_reaper;
 GRANT INSERT, UPDATE ON batches TO rowlease_reaper;
 GRANT UPDATE, DELETE ON idempotency_keys TO rowlease_reaper;
-GRANT UPDATE, DELETE ON files TO rowlease_reaper;
+GRANT INSERT, UPDATE, DELETE ON files TO rowlease_reaper;
 GRANT INSERT, UPDATE, DELETE ON task_files TO rowlease_reaper;
 
 -- So that the reaper can see what holds up the purge: open transactions, and the history's length.

@@ -1,6 +1,7 @@
 """A real server, private to this run, with the tables in it."""
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -17,6 +18,7 @@ from schema.runtime.settings import settings
 from schema.runtime.transactions import transaction
 from tests import processes
 from tests.cache_server import connect
+from tests.s3 import BUCKET, running_s3
 from tools.servers import Database, Redis, database, default_database, redis
 from tools.servers.programs import DatabaseKind
 
@@ -94,6 +96,19 @@ def start(engine: Engine, tmp_path: Path) -> Iterator[processes.Start]:  # noqa:
     yield start_one
     for one in running:
         one.kill()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """An S3 on this machine, where the environment leads; its address."""
+    with running_s3() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(s3: str) -> str:  # noqa: ARG001  # it is there
+    """FILES_URL of a folder in a bucket that no other test uses."""
+    return f"s3://{BUCKET}/{uuid.uuid4()}"
 
 
 @pytest.fixture(scope="session")

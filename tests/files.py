@@ -23,6 +23,16 @@ def stored(engine: Engine, store: FileStore, content: bytes, name: str = "a.txt"
     return file_id
 
 
+def placed(store: FileStore, content: bytes) -> str:
+    """Place bytes whose row nobody commits, and return their SHA-256."""
+    draft = store.draft()
+    draft.write(content)
+    draft.finish()
+    draft.place()
+    draft.discard()
+    return draft.sha256
+
+
 def referring(engine: Engine) -> set[tuple[int, int]]:
     """Return which task refers to which file."""
     found = rows(engine, "SELECT task_id, file_id FROM task_files")

@@ -74,9 +74,7 @@ def _commands() -> Iterator[Finding]:
 def _files(settings: Settings) -> Finding:
     try:
         store = FileStore(settings.files_url)
-        with store.draft() as draft:
-            draft.write(b"a worker looks whether it can write here")
-            draft.finish()
+        store.require_usable()
     except (SettingsError, StoreError) as error:
         return _fault("files", error)
     is_seen = store.is_shared or settings.files_shared

@@ -111,7 +111,8 @@ class Filing:
 
             def enter(connection: Connection) -> int:
                 file_id, _ = files.register(connection, new)
-                draft.place()
+                with files.held_for_long(connection):
+                    draft.place()
                 return file_id
 
             file_id = self._write(enter)
@@ -149,8 +150,10 @@ class Desk:
             if (number := _lock(left)) is not None:
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(number)
-        self._path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._number = _lock(self._path)
+        # Another worker that looks before it is locked takes it for one that was left.
+        while (path := _locked_folder()) is None:
+            pass
+        self._path = path
 
     def folder(self, hold: Hold) -> Path:
         """Return a new folder for an attempt."""
@@ -160,6 +163,17 @@ class Desk:
     def clear(self) -> None:
         """Take it away with all that is in it."""
         shutil.rmtree(self._path, ignore_errors=True)
+
+
+def _locked_folder() -> Path | None:
+    """Return a new folder that is locked until this process ends; None when it was swept."""
+    path = Path(tempfile.mkdtemp(prefix=PREFIX))
+    number = _lock(path)
+    if number is not None and path.exists():
+        return path
+    if number is not None:
+        os.close(number)
+    return None
 
 
 def _lock(folder: Path) -> int | None:

@@ -9,8 +9,10 @@ import hashlib
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +30,9 @@ DRAFTS = "drafts"
 
 OLD_DRAFT_SECONDS = 86_400
 """Nobody writes for so long: whoever began was killed."""
+
+LOOK_SECONDS = 5.0
+"""What a start waits for the first look at a store."""
 
 CHUNK_BYTES = 1024 * 1024
 LOCAL = {"file", "local"}
@@ -79,7 +84,7 @@ class FileStore:
     def open(self, sha256: str) -> BinaryIO:
         """Open bytes for reading. Raises BlobMissingError."""
         path = self._path(sha256)
-        with _told():
+        with _sought():
             if self._protocols & OF_ONE_PROCESS:  # whose readers share one place in the bytes
                 return BytesIO(self._fs.cat_file(path))
             return cast("BinaryIO", self._fs.open(path, "rb"))
@@ -98,7 +103,7 @@ class FileStore:
 
     def download(self, sha256: str, target: Path) -> None:
         """Copy bytes to a path of this machine. Raises BlobMissingError."""
-        with self.open(sha256) as source, target.open("wb") as copy, _told():
+        with self.open(sha256) as source, target.open("wb") as copy, _sought():
             shutil.copyfileobj(source, copy, CHUNK_BYTES)
 
     def remove(self, sha256: str) -> None:
@@ -106,30 +111,38 @@ class FileStore:
         self._remove(self._path(sha256))
 
     def place(self, draft: str, sha256: str) -> None:
-        """Give a draft its name, unless the bytes are there; the caller holds their row's lock."""
+        """Give a draft its name, unless the bytes are there; the caller holds their row's lock.
+
+        That is noted before, beside the draft: should nobody commit the row, the note is found.
+        """
         path = self._path(sha256)
         with _told():
             if not self._fs.exists(path):
+                self._fs.pipe_file(_note(draft, sha256), b"")
                 self._make_folder(path)
                 self._fs.mv(draft, path)
 
     def discard(self, draft: str) -> None:
-        """Take a draft away, if it is still there."""
+        """Take away a draft, or the note of one, if it is still there."""
         self._remove(draft)
 
-    def discard_old_drafts(self) -> int:
-        """Take away what those left behind who were killed while they wrote; return how many."""
+    def old_drafts(self) -> list[str]:
+        """Return drafts and notes of those who were killed, or could not commit, a day ago."""
         folder = f"{self._root}/{DRAFTS}"
-        with _told():
-            if not self._fs.exists(folder):
-                return 0
-            paths = [str(path) for path in self._fs.ls(folder, detail=False)]
+        try:
+            with _sought():
+                paths = [str(path) for path in self._fs.ls(folder, detail=False)]
+        except BlobMissingError:
+            return []
         begun = {path: path.rpartition("/")[2].partition("-")[0] for path in paths}
         before = time.time() - OLD_DRAFT_SECONDS
-        old = [path for path, at in begun.items() if at.isdecimal() and int(at) < before]
-        for path in old:
-            self.discard(path)
-        return len(old)
+        return [path for path, at in begun.items() if at.isdecimal() and int(at) < before]
+
+    def require_usable(self) -> None:
+        """Write and take away a few bytes, as a look whether that can be done."""
+        with self.draft() as draft:
+            draft.write(b"a process looks whether it can write here")
+            draft.finish()
 
     def _path(self, sha256: str) -> str:
         return f"{self._root}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
@@ -139,12 +152,15 @@ class FileStore:
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
 
     def _remove(self, path: str) -> None:
-        with contextlib.suppress(BlobMissingError), _told():
+        with contextlib.suppress(BlobMissingError), _sought():
             self._fs.rm_file(path)
 
 
 class Draft:
-    """Bytes on their way into the store. A `with` block discards what was not placed."""
+    """Bytes on their way into the store. A `with` block discards what was not placed.
+
+    By its end, unless it raises, the row of what was placed is committed.
+    """
 
     def __init__(self, store: FileStore, path: str, file: Any) -> None:
         self._store = store
@@ -178,12 +194,17 @@ class Draft:
         """Give it its name; the caller holds the lock of its row. Twice is once."""
         self._store.place(self._path, self.sha256)
 
-    def discard(self) -> None:
-        """Take away what was not placed; never raises: what is left is found by the reaper."""
+    def discard(self, *, committed: bool = False) -> None:
+        """Take away what was not placed; never raises: what is left is found by the reaper.
+
+        So are bytes that were placed, unless their row is `committed`.
+        """
         try:
             with _told():
                 self._file.close()
             self._store.discard(self._path)
+            if committed:
+                self._store.discard(_note(self._path, self.sha256))
         except StoreError as error:
             log.warning("a draft is left in the store", path=self._path, error=str(error)[:300])
 
@@ -198,12 +219,27 @@ class Draft:
         traceback: TracebackType | None,
     ) -> None:
         """Discard it, unless it was placed."""
-        self.discard()
+        self.discard(committed=kind is None)
+
+
+def placed_by(draft: str) -> str | None:
+    """Return the SHA-256 of bytes that were placed, where this is the note of it."""
+    _, _, told = draft.rpartition("/")[2].partition("-")
+    return told.partition("-")[2] or None
+
+
+def _note(draft: str, sha256: str) -> str:
+    return f"{draft}-{sha256}"
 
 
 def open_store(settings: Settings) -> FileStore:
-    """Return the store that FILES_URL names, and warn of one that other machines do not see."""
+    """Return the store that FILES_URL names, and warn of one that other machines do not see.
+
+    Raises SettingsError for one that refuses: a wrong key, a bucket that is not there. One that
+    cannot be reached now, or does not answer soon, is warned of.
+    """
     store = FileStore(settings.files_url)
+    _look(store)
     if not (store.is_shared or settings.files_shared):
         log.warning(
             "files are kept where other machines do not see them: on platforms where web, worker"
@@ -220,6 +256,28 @@ def chunks_of(source: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
+def _look(store: FileStore) -> None:
+    """Try a store: drivers try for minutes before they give up, a start does not."""
+    trial: Future[None] = Future()
+
+    def look() -> None:
+        try:
+            store.require_usable()
+            trial.set_result(None)
+        except StoreError as error:
+            trial.set_exception(error)
+
+    threading.Thread(target=look, name="store", daemon=True).start()
+    try:
+        trial.result(LOOK_SECONDS)
+    except TimeoutError:
+        log.warning("the store of files has not answered yet", files=str(store))
+    except StoreError as error:
+        if isinstance(error.__cause__, PermissionError | FileNotFoundError):
+            raise SettingsError(f"FILES_URL ({store}): {error}") from None
+        log.warning("the store of files cannot be used now", files=str(store), error=str(error))
+
+
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
     """Turn what drivers raise, whatever it is, into a StoreError."""
@@ -227,7 +285,16 @@ def _told() -> Iterator[None]:
         yield
     except StoreError:
         raise
-    except FileNotFoundError as error:
-        raise BlobMissingError(f"no such file: {error}") from error
     except Exception as error:
-        raise StoreError(f"{type(error).__name__}: {error}") from error
+        words = " ".join(str(error).split())
+        raise StoreError(f"{type(error).__name__}: {words}") from error
+
+
+@contextlib.contextmanager
+def _sought() -> Iterator[None]:
+    """Do likewise where bytes are looked for, which may be missing."""
+    with _told():
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise BlobMissingError(f"no such file: {error}") from error

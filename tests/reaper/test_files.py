@@ -2,23 +2,30 @@
 
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from structlog.testing import capture_logs
 
 from reaper import files
 from reaper.files import prune_files
+from schema.runtime.addresses import DatabaseAddress
+from schema.runtime.engine import SESSION_TIMEOUT_SECONDS, create_thread_engine
 from schema.runtime.files import FileStore, StoreError
-from tests.files import age_file, content_of, file_row, stored
+from tests.files import age_file, content_of, file_row, placed, stored
 from tests.processes import Start
 from tests.rows import make, rows
 
 DAYS = 7
 
 
-@pytest.fixture
-def store() -> FileStore:
+@pytest.fixture(params=["memory", "s3"])
+def store(request: pytest.FixtureRequest) -> FileStore:
+    if request.param == "s3":
+        return FileStore(request.getfixturevalue("bucket"))
     return FileStore(f"memory://{uuid.uuid4()}")
 
 
@@ -90,6 +97,59 @@ def test_what_was_left_half_written_goes_after_a_day(
         prune_files(engine, store, DAYS)
 
     assert [line["drafts"] for line in log] == [1]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_bytes_whose_row_was_never_committed_go_after_a_day(
+    engine: Engine, store: FileStore, monkeypatch: pytest.MonkeyPatch, *, is_known: bool
+) -> None:
+    sha256 = placed(store, b"placed")
+    if is_known:
+        stored(engine, store, b"placed")
+    prune_files(engine, store, DAYS)
+    assert content_of(store, sha256) == b"placed"
+    later = time.time() + 90_000
+    monkeypatch.setattr(time, "time", lambda: later)
+
+    prune_files(engine, store, DAYS)
+
+    assert content_of(store, sha256) == (b"placed" if is_known else None)
+    assert store.old_drafts() == []
+    assert len(rows(engine, "SELECT id FROM files")) == is_known
+
+
+def test_a_store_may_take_longer_than_a_session_may_be_silent(
+    engine: Engine, database_url: str, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [file_id] = old_files(engine, store, 1)
+    remove = store.remove
+
+    def slowly(sha256: str) -> None:
+        time.sleep(1.3)
+        remove(sha256)
+
+    monkeypatch.setattr(store, "remove", slowly)
+    with sessions_that_end_after_a_second(database_url) as own:
+        prune_files(own, store, DAYS)
+        with own.connect() as connection:
+            silence = connection.exec_driver_sql("SELECT @@wait_timeout").scalar()
+
+    assert file_row(engine, file_id) == {}
+    assert silence == SESSION_TIMEOUT_SECONDS
+
+
+@contextmanager
+def sessions_that_end_after_a_second(database_url: str) -> Iterator[Engine]:
+    own = create_thread_engine(DatabaseAddress.parse(database_url), connections=1)
+
+    def shorten(connection: Any, _: object) -> None:
+        connection.cursor().execute("SET SESSION wait_timeout = 1")
+
+    event.listen(own, "connect", shorten)
+    try:
+        yield own
+    finally:
+        own.dispose()
 
 
 def test_a_reaper_that_cannot_open_the_store_does_not_start(start: Start) -> None:

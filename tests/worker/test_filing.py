@@ -15,6 +15,7 @@ from tests.processes import Start
 from tests.rows import attempts, claim, make, rows, succeed
 from tests.waiting import wait_for
 from tests.worker.command import HANDLERS
+from worker import filing as filing_module
 from worker.filing import Desk, Filing
 from worker.link import Content
 from worker.signals import FileMissing, LeaseLost
@@ -33,8 +34,10 @@ def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return folder
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> FileStore:
+    if request.param == "s3":
+        return FileStore(request.getfixturevalue("bucket"))
     local = request.param == "folder"
     return FileStore(str(tmp_path / "store") if local else f"memory://{uuid.uuid4()}")
 
@@ -136,6 +139,27 @@ def test_folders_of_killed_workers_are_cleared_and_of_living_ones_not(
 
     assert folder.is_dir()
     assert not left.exists()
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_a_folder_that_is_swept_as_it_is_made_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, *, is_locked: bool
+) -> None:
+    lock = filing_module._lock
+    swept: list[Path] = []
+
+    def sweep_first(folder: Path) -> int | None:
+        if swept:
+            return lock(folder)
+        swept.append(folder)
+        number = lock(folder) if is_locked else None
+        folder.rmdir()
+        return number if is_locked else lock(folder)
+
+    monkeypatch.setattr(filing_module, "_lock", sweep_first)
+
+    assert Desk().folder(HOLD).is_dir()
+    assert len(swept) == 1
 
 
 @pytest.mark.parametrize("kind", ["async", "def", "thread"])

@@ -10,16 +10,25 @@ import pytest
 from structlog.testing import capture_logs
 
 from schema.runtime import files
-from schema.runtime.files import BlobMissingError, FileStore, StoreError, open_store
+from schema.runtime.files import (
+    BlobMissingError,
+    FileStore,
+    StoreError,
+    open_store,
+    placed_by,
+)
 from schema.runtime.settings import Settings, SettingsError
+from tests.files import placed
 
 CONTENT = b"some bytes"
 DIGEST = sha256(CONTENT).hexdigest()
 URL = "mysql://u:p@h/d"
 
 
-@pytest.fixture(params=["folder", "file", "memory"])
+@pytest.fixture(params=["folder", "file", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> FileStore:
+    if request.param == "s3":
+        return FileStore(request.getfixturevalue("bucket"))
     places = {
         "folder": str(tmp_path / "files"),
         "file": f"file://{tmp_path}/files",
@@ -109,15 +118,17 @@ def test_only_drafts_that_were_left_long_ago_are_taken_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = FileStore(str(tmp_path / "files"))
-    assert store.discard_old_drafts() == 0
+    assert store.old_drafts() == []
     began = time.time()
     monkeypatch.setattr(time, "time", lambda: began - files.OLD_DRAFT_SECONDS - 10)
     left = store.draft()
     monkeypatch.setattr(time, "time", lambda: began)
     young = store.draft()
 
-    assert store.discard_old_drafts() == 1
+    [old] = store.old_drafts()
+    store.discard(old)
     left.discard()
+    assert store.old_drafts() == []
     young.write(CONTENT)
     young.finish()
     young.place()
@@ -131,12 +142,24 @@ def test_a_store_that_cannot_be_written_to_says_why(tmp_path: Path) -> None:
         FileStore(str(tmp_path / "files")).draft()
 
 
-@pytest.mark.parametrize("url", ["nonsense://x", "s3://bucket/folder"])
+@pytest.mark.parametrize("url", ["nonsense://x", "gs://bucket/folder"])
 def test_a_url_that_nothing_can_open_is_refused_in_one_sentence(url: str) -> None:
     with pytest.raises(SettingsError, match="FILES_URL: ") as caught:
         FileStore(url)
 
     assert "\n" not in str(caught.value)
+
+
+def test_what_was_placed_is_noted_until_its_row_is_committed(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed(store, CONTENT)
+    put(store)
+    put(store, b"others")
+    later = time.time() + files.OLD_DRAFT_SECONDS + 10
+    monkeypatch.setattr(time, "time", lambda: later)
+
+    assert [placed_by(draft) for draft in store.old_drafts()] == [DIGEST]
 
 
 @pytest.mark.parametrize(
