@@ -184,6 +184,12 @@ class ClientRoute(GuardedRoute):
     roles = CLIENTS
 
 
+class SharedRoute(GuardedRoute):
+    """A route that serves clients, operators, and workers that work over HTTP."""
+
+    roles = CLIENTS | WORKERS
+
+
 class OperatorRoute(GuardedRoute):
     """A route that serves operators alone."""
 

@@ -32,8 +32,8 @@ TOKEN = {
     "type": "http",
     "scheme": "bearer",
     "description": "One of CLIENT_TOKENS, OPERATOR_TOKENS or WORKER_TOKENS; each operation names"
-    " the least role that it needs, and an operator may do what a client may. Where no tokens are"
-    " set, none is needed: then only direct requests from the same machine are served.",
+    " the least roles of which it needs one, and an operator may do what a client may. Where no"
+    " tokens are set, none is needed: then only direct requests from the same machine are served.",
 }
 
 HEADERS: dict[str, dict[str, Any]] = {
@@ -164,8 +164,8 @@ def _complete(operation: Operation) -> set[int]:
     """Complete what is told of an operation, and return the statuses of its refusals."""
     route, told = operation.route, operation.told
     if isinstance(route, GuardedRoute):
-        role = Actor.CLIENT if Actor.CLIENT in route.roles else min(route.roles)
-        told["security"] = [{"token": [role]}]
+        least = route.roles - {Actor.OPERATOR} or route.roles
+        told["security"] = [{"token": [role]} for role in sorted(least)]
     if parameters := _parameters(operation):
         told["parameters"] = parameters
     _exemplify(told.get("requestBody"))

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from api import uploads
-from api.access import ClientRoute
+from api.access import ClientRoute, SharedRoute
 from api.conditional import is_known
 from api.database import DatabaseDependency
 from api.documentation import operation_id, problems
@@ -30,8 +30,8 @@ from schema.runtime.files import CHUNK_BYTES, FileStore
 from schema.shown import OPTIONS
 
 
-class FileRoute(ClientRoute):
-    """A route whose body, if any, is a file.
+class FileRoute(SharedRoute):
+    """A route of files, for workers too: their handlers read and keep some.
 
     An Idempotency-Key is not looked at: the same bytes are the same file, however often they come.
     """
@@ -40,6 +40,10 @@ class FileRoute(ClientRoute):
 
 
 router = APIRouter(tags=["files"], route_class=FileRoute, generate_unique_id_function=operation_id)
+removal = APIRouter(
+    tags=["files"], route_class=ClientRoute, generate_unique_id_function=operation_id
+)
+"""Routes of files that are not for workers."""
 
 FileId = Annotated[int, Path(ge=1, le=MAX_ID, description="Number of the file")]
 
@@ -166,7 +170,7 @@ async def get_file_info(file_id: FileId, database: DatabaseDependency) -> Respon
     return _json(await database.read(lambda connection: files.find(connection, file_id)))
 
 
-@router.delete("/files/{file_id:number}", status_code=204, responses=problems(404, 409, 503))
+@removal.delete("/files/{file_id:number}", status_code=204, responses=problems(404, 409, 503))
 async def delete_file(file_id: FileId, request: Request, database: DatabaseDependency) -> Response:
     """Delete a file, unless a task that has not finished refers to it: 409 with its number."""
     store: FileStore = request.app.state.files

@@ -69,6 +69,7 @@ def build(read_settings: Callable[[], Settings]) -> FastAPI:
         *accounts.router.routes,
         *accounts.operators.routes,
         *files.router.routes,
+        *files.removal.routes,
         *tags.router.routes,
         *tags.operators.routes,
         *queues.router.routes,

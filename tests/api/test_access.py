@@ -54,8 +54,9 @@ CLIENTS_MAY = {
 }
 """By their operationIds; all other routes that are not open are the operators' or workers'."""
 
-WORKERS_MAY = {"claim_tasks", "beat", "settle_tasks"}
-"""And nobody else."""
+ONLY_WORKERS_MAY = {"claim_tasks", "beat", "settle_tasks"}
+
+WORKERS_MAY = ONLY_WORKERS_MAY | {"upload_file", "get_file", "get_file_info"}
 
 
 def may(who: str | None, name: str) -> bool:
@@ -64,7 +65,7 @@ def may(who: str | None, name: str) -> bool:
         case "worker":
             return name in WORKERS_MAY
         case "operator":
-            return name not in WORKERS_MAY
+            return name not in ONLY_WORKERS_MAY
         case _:
             return who is not None and name in CLIENTS_MAY
 

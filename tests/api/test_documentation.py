@@ -210,17 +210,20 @@ def test_no_parameter_is_null(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "role"),
+    ("operation", "roles"),
     [
-        ("create_task", "client"),
-        ("start_task", "operator"),
-        ("claim_tasks", "worker"),
+        ("create_task", ["client"]),
+        ("start_task", ["operator"]),
+        ("claim_tasks", ["worker"]),
+        ("upload_file", ["client", "worker"]),
+        ("delete_file", ["client"]),
     ],
 )
-def test_it_says_which_role_an_operation_needs(
-    document: dict[str, Any], operation: str, role: str
+def test_it_says_which_roles_an_operation_needs(
+    document: dict[str, Any], operation: str, roles: list[str]
 ) -> None:
-    assert operations(document)[operation]["security"] == [{"token": [role]}]
+    told = operations(document)[operation]["security"]
+    assert told == [{"token": [role]} for role in roles]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from schema import workers
 from schema.runtime.transactions import run, transaction
 from tests.api.requests import create, faults, problem
+from tests.files import referring
 from tests.rows import age_leases, attempts, change, limit, make, remove, row, rows, sweep
 from tests.waiting import wait_for
 
@@ -67,6 +68,18 @@ def test_a_worker_over_http_is_a_worker_like_any_other(client: TestClient) -> No
     assert (shown["id"], shown["host"], shown["pid"], shown["slots"]) == (WORKER, "h", 7, 3)
     assert (shown["queues"], shown["status"]) == (["a", "*", "-b"], "alive")
     assert [each["id"] for each in shown["tasks"]] == [task["id"]]
+
+
+def test_a_worker_reads_files_and_makes_some_its_tasks(client: TestClient, engine: Engine) -> None:
+    given = client.post("/files", files={"file": ("a", b"abc")}).json()["id"]
+    create(client, payload={"file": given})
+    (task,) = claim(client)
+
+    content = client.get(f"/files/{task['payload']['file']}").content.upper()
+    made = client.post("/files", files={"file": ("b", content)}).json()["id"]
+
+    assert settle(client, succeeded(task, result={"file": made})) == ["taken"]
+    assert referring(engine) == {(task["id"], given), (task["id"], made)}
 
 
 def test_queues_are_taken_in_order_and_limits_hold(client: TestClient, engine: Engine) -> None:
