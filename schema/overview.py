@@ -31,8 +31,9 @@ MOST_QUEUES = 1_000
 MOST_OVERDUE = 20
 MOST_CLASSES = 10
 
-MOST_ERRORS = 300
-"""The newest tasks with errors, of which classes are counted."""
+MOST_ERRORS = 100
+"""The newest tasks with errors, of which classes are counted. They are found among so many of each
+queue that has some."""
 
 _LIVE = f"""SELECT status, slots, queues,
     last_heartbeat_at < UTC_TIMESTAMP(6) - INTERVAL {STALE_SECONDS} SECOND AS is_stale
@@ -42,9 +43,6 @@ _OVERDUE = f"""SELECT id, name, next_execution_time FROM schedules FORCE INDEX (
 WHERE status = 'active'
     AND next_execution_time < UTC_TIMESTAMP(6) - INTERVAL {OVERDUE_SECONDS} SECOND
 ORDER BY next_execution_time LIMIT {MOST_OVERDUE}"""  # noqa: S608  # constants
-
-_CLASSES = """SELECT error_class, COUNT(*) AS tasks, MAX(id) FROM tasks FORCE INDEX (PRIMARY)
-WHERE id IN ({ids}) GROUP BY error_class ORDER BY tasks DESC, error_class LIMIT {limit}"""
 
 _WITH_ERRORS = TaskFilter(status=[Status.FAILED, Status.RETRYING])
 
@@ -142,13 +140,14 @@ def look(connection: Connection) -> Overview:
 def error_classes(connection: Connection) -> list[ErrorClass]:
     """Return the classes of error of failed tasks and of those that are tried again, by number.
 
-    Of the newest MOST_ERRORS such tasks; at most MOST_CLASSES.
+    Of the newest MOST_ERRORS such tasks, as a list would show them; at most MOST_CLASSES.
     """
-    found = listing.matching(connection, _WITH_ERRORS, limit=MOST_ERRORS)
-    if not found:
-        return []
-    text = _CLASSES.format(ids=",".join(map(str, found)), limit=MOST_CLASSES)
-    return [ErrorClass(*row) for row in connection.exec_driver_sql(text)]
+    newest = listing.page(connection, _WITH_ERRORS, limit=MOST_ERRORS).tasks
+    found: dict[str | None, list[int]] = {}
+    for task in newest:
+        found.setdefault(task["error_class"], []).append(task["id"])
+    classes = [ErrorClass(name, len(ids), ids[0]) for name, ids in found.items()]
+    return sorted(classes, key=lambda each: (-each.tasks, each.name or ""))[:MOST_CLASSES]
 
 
 def _workforce(connection: Connection) -> Workforce:

@@ -69,9 +69,9 @@ ATTEMPTS = f"""INSERT INTO task_attempts (task_id, fence, attempt, worker_id, av
 SELECT id, 1, 1, '{WORKER_ID}', at - INTERVAL 30 SECOND, at - INTERVAL id %% 25 SECOND, at,
     IF(status = 'done', 'succeeded', 'failed'), error_class, error_class
 FROM (SELECT id, status, error_class, UTC_TIMESTAMP(6)
-        - INTERVAL IF(id %% 2, id %% 3600, id %% 604800) SECOND AS at
+        - INTERVAL IF(id > %s / 2, 3600 * (1 - id / %s), 604800 * (0.5 - id / %s)) SECOND AS at
     FROM tasks WHERE id BETWEEN %s AND %s AND status IN ('done', 'failed')) AS ended"""
-"""Half of them ended within the last hour, the others within a week."""
+"""The newer half of them ended within half an hour, the others before, within half a week."""
 
 CLAIM = f"""UPDATE tasks SET status = 'in_progress', fence = 1, worker_id = '{WORKER_ID}',
     started_at = UTC_TIMESTAMP(6), lease_expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR
@@ -94,7 +94,8 @@ class Pages:
             _surround(connection)
         for first in range(1, self.tasks + 1, PAGE):
             with transaction(stand.engine) as connection:
-                connection.exec_driver_sql(ATTEMPTS, (first, first + PAGE - 1))
+                bounds = (self.tasks, self.tasks, self.tasks, first, first + PAGE - 1)
+                connection.exec_driver_sql(ATTEMPTS, bounds)
         with transaction(stand.engine) as connection:
             connection.exec_driver_sql("ANALYZE TABLE tasks, task_attempts").all()
             counts.count(connection, exactly=True)
