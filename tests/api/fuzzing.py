@@ -52,8 +52,14 @@ KNOWN = re.compile("|".join([*(_pattern(FAULTS[rule][0]) for rule in RULES), ROU
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case[Any], _arguments: dict[str, Any]) -> None:
-    """Let nothing wait: there is nothing to be claimed, and no task ends."""
+    """Let nothing wait: there is nothing to be claimed, and no task ends.
+
+    And let a batch with a bad task be refused as a whole, where it is to be refused.
+    """
     body: Any = case.body
+    is_negative = case.meta is not None and case.meta.generation.mode.is_negative
+    if case.path == "/tasks/batch" and isinstance(body, dict) and is_negative:
+        case.body = body | ({"partial": False} if body.get("partial") is True else {})
     if case.path == "/claims" and isinstance(body, dict) and "wait" in body:
         wait = body["wait"]
         case.body = body | {"wait": min(wait, 0) if isinstance(wait, int | float) else wait}
