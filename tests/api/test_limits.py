@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from api import bodies, connections
-from api.connections import Connection
+from api.connections import MOST_PIPELINED, Connection
 from api.main import build
 from schema.runtime.settings import Settings
 from tests.api.process import api_process
@@ -184,11 +184,17 @@ def ends(connection: socket.socket) -> bytes:
 def answered(connection: socket.socket, megabytes: int) -> None:
     """Send a request on a connection that is kept, and read the answer to it."""
     connection.sendall(b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n" % megabytes)
+    received = until_answered(connection)
+    assert received.startswith(b"HTTP/1.1 200 OK")
+    assert len(received) > megabytes * 1_048_576
+
+
+def until_answered(connection: socket.socket) -> bytes:
+    """Return an answer, whole."""
     received = b""
     while not received.endswith(b"0\r\n\r\n"):
         received += connection.recv(1_048_576)
-    assert received.startswith(b"HTTP/1.1 200 OK")
-    assert len(received) > megabytes * 1_048_576
+    return received
 
 
 @pytest.mark.parametrize("requests", [0, 1])
@@ -220,6 +226,33 @@ def test_a_head_that_is_too_large_is_refused() -> None:
     assert not received or received.startswith(b"HTTP/1.1 400 Bad Request")
 
 
+def test_a_body_that_was_answered_before_its_end_does_not_disturb_what_follows() -> None:
+    body = b"x" * 1_048_576
+    with served() as server, connected(server) as connection:
+        head = b"POST /0 HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
+        for _ in range(3):
+            connection.sendall(head + body[:1])
+            assert until_answered(connection).startswith(b"HTTP/1.1 200 OK")
+            connection.sendall(body[1:])
+            answered(connection, 0)
+
+
+@pytest.mark.parametrize("path", [0, 50])
+def test_what_follows_a_request_has_its_limits_too(path: int) -> None:
+    with served() as server, connected(server) as connection:
+        connection.sendall(b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\nGET /0 HTTP/1.1\r\n" % path)
+        with pytest.raises(ConnectionError):
+            send_often(connection, b"x: %b\r\n" % (b"y" * 1_000))
+
+
+def test_only_so_many_requests_wait_for_the_one_before_them() -> None:
+    with served() as server, connected(server) as connection:
+        connection.sendall(b"GET /50 HTTP/1.1\r\nhost: x\r\n\r\n")
+        connection.recv(1)
+        connection.sendall(b"GET /0 HTTP/1.1\r\nhost: x\r\n\r\n" * (MOST_PIPELINED + 1))
+        wait_for(lambda: not server.server_state.connections)
+
+
 def test_what_is_not_http_is_answered_with_a_problem() -> None:
     with served() as server, connected(server) as connection:
         connection.sendall(b"\x16\x03\x01\x02\x00\r\n\r\n")
@@ -230,11 +263,13 @@ def test_what_is_not_http_is_answered_with_a_problem() -> None:
     assert b'"code":"not_http"' in received
 
 
-def test_a_client_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "SILENCE_SECONDS", 0.1)
+@pytest.mark.parametrize("then", [b"", b"GET /1 HTTP/1.1\r\nhost: x\r\n\r\n"])
+def test_a_client_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPatch, then: bytes) -> None:
+    monkeypatch.setattr(connections, "SILENCE_SECONDS", 0.3)
     with served() as server, connected(server) as connection:
         connection.sendall(b"GET /50 HTTP/1.1\r\nhost: x\r\n\r\n")
         connection.recv(1)
+        connection.sendall(then)
         wait_for(lambda: not server.server_state.connections)
 
         assert len(ends(connection)) < 50 * 1_048_576
