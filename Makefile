@@ -5,6 +5,7 @@
 WORKERS ?= 1
 DB ?=
 DEMO ?=
+PROCFILE ?=
 HOURS ?= 1
 ARGS ?=
 EXTRA ?=
@@ -16,8 +17,8 @@ LOCK := --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
-up: .venv/runtime ## run the system: WORKERS=3 for more workers, DB=mysql or DB=mariadb to choose, DEMO=1 with a double of RunningHub
-	@$(RUN) -m tools.up --workers '$(WORKERS)' $(if $(DB),--database '$(DB)') $(if $(DEMO),--demo)
+up: .venv/runtime ## run the system: WORKERS=3 for more workers, DB=mysql or DB=mariadb to choose, DEMO=1 with a double of RunningHub, PROCFILE=examples/Procfile for another one
+	@$(RUN) -m tools.up --workers '$(WORKERS)' $(if $(DB),--database '$(DB)') $(if $(DEMO),--demo) $(if $(PROCFILE),--procfile '$(PROCFILE)')
 
 test: .venv/development ## run the tests on a private server: DB=mysql or DB=mariadb, ARGS for pytest
 	@db="$$($(RUN) -m tools.servers install $(DB) redis chromium)" && \

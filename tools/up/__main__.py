@@ -31,6 +31,7 @@ def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.up", description=__doc__)
     parser.add_argument("--workers", default="1", help="how many workers to run (1)")
     parser.add_argument("--database", choices=DATABASES, help="the private server's kind")
+    parser.add_argument("--procfile", default="Procfile", help="what to run (Procfile)")
     parser.add_argument("--demo", action="store_true", help="run a double of RunningHub too")
     return parser.parse_args()
 
@@ -39,7 +40,7 @@ def _up(arguments: argparse.Namespace) -> int:
     workers = _count(arguments.workers)
     here = Path.cwd()
     local = here / ".local"
-    commands = read_procfile(here / "Procfile")
+    commands = read_procfile(here / arguments.procfile)
     environment = read_environment(here)
     if arguments.demo:
         add_double(commands, environment)
