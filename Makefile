@@ -1,6 +1,6 @@
 # Everything a developer runs. Set-up happens by itself, and again when a requirements file changed.
 .DEFAULT_GOAL := help
-.PHONY: help up test faults soak check bench lock openapi screenshots sql clean
+.PHONY: help up test faults soak check docs bench lock openapi screenshots sql clean
 
 WORKERS ?= 1
 DB ?=
@@ -37,6 +37,9 @@ check: .venv/development ## lint, formatting, types and imports
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+docs: .venv/site ## build the pages as a site, in build/site
+	@$(RUN) -m tools.site
+
 bench: .venv/runtime ## measure on private servers: ARGS="--db mysql --only drain"; --help says more
 	@$(RUN) -m tools.bench $(ARGS)
 
@@ -45,6 +48,8 @@ lock: .venv/runtime ## pin the newest versions that pyproject.toml allows, with 
 	.venv/bin/uv pip compile $(LOCK) $(if $(EXTRA),--extra '$(EXTRA)') --output-file requirements.txt pyproject.toml
 	.venv/bin/uv pip compile $(LOCK) --group dev --constraint requirements.txt \
 		--output-file requirements-dev.txt pyproject.toml
+	.venv/bin/uv pip compile $(LOCK) --group pyproject.toml:docs --constraint requirements-dev.txt \
+		--output-file tools/site/requirements.txt
 
 openapi: .venv/runtime ## write docs/openapi.json, after a change of what the API takes or tells
 	@$(RUN) -m tools.openapi
@@ -69,3 +74,7 @@ clean: ## remove .venv and all caches; the data of make up stay in .local
 .venv/development: requirements-dev.txt requirements.txt
 	@sh tools/up/environment.sh requirements-dev.txt
 	@touch .venv/runtime $@
+
+.venv/site: tools/site/requirements.txt
+	@sh tools/up/environment.sh tools/site/requirements.txt
+	@touch $@
