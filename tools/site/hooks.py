@@ -24,6 +24,9 @@ OUTSIDE = {
 }
 """Files outside of docs/, and where they are in the site."""
 
+STYLE = ".md-typeset td code { word-break: normal; }"
+"""So that no name is broken in a table."""
+
 _FROM = {page: source for source, page in OUTSIDE.items()}
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s:]+)\)")  # a colon is in addresses of other sites
 
@@ -32,6 +35,7 @@ def on_files(files: Files, *, config: Any) -> Files:
     """Add what stands outside."""
     for source, page in OUTSIDE.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text("utf-8")))
+    files.append(File.generated(config, "site.css", content=STYLE))
     return files
 
 
