@@ -30,6 +30,9 @@ REST_SECONDS = 1.0
 PROBES = 2
 """How many answers in a row end the rest: one alone may have been luck."""
 
+CANCEL_SECONDS = 0.2
+"""How long a probe that was cancelled may take before it is cancelled again."""
+
 CONNECTIONS = 8
 
 
@@ -97,9 +100,9 @@ class RedisLink:
     async def close(self) -> None:
         """Close all connections; ask nothing more."""
         self.is_away = True
-        if self._probing is not None:
-            self._probing.cancel()
-            await asyncio.wait([self._probing])
+        while self._probing is not None and not self._probing.done():
+            self._probing.cancel()  # redis-py can take it for an error of its own, and go on
+            await asyncio.wait([self._probing], timeout=CANCEL_SECONDS)
         await self._client.connection_pool.disconnect()
 
     async def _probe(self) -> None:
