@@ -25,7 +25,10 @@ from schema.runtime.redis_link import LIMIT_SECONDS, NonsenseError, RedisLink, m
 from schema.runtime.redis_scripts import ENTRY_SECONDS, FILL
 
 MOST_BYTES = 256 * 1024
-"""Longer answers are not kept."""
+"""Longer answers are not kept in Redis, but by the process that read them."""
+
+MOST_LONG = 50
+"""How many of them a process keeps: more are read anew."""
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -150,6 +153,8 @@ class Cache:
         async def keep() -> None:
             if len(filling.answer.body) <= MOST_BYTES:
                 await self._fillings.ask(filling)
+            elif len(self._flights) <= MOST_LONG:
+                await asyncio.sleep(flight.began_at + ENTRY_SECONDS - time.monotonic())
             self._forget(filling.keys, flight)
 
         task = asyncio.create_task(keep())

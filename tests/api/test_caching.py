@@ -218,7 +218,7 @@ class Reader:
     def __init__(self, cache: Cache, keys: Keys) -> None:
         self._cache, self._keys = cache, keys
         self.row = 1
-        self.reads = 0
+        self.reads = self.length = 0
         self.has_read = asyncio.Event()
         self.may_go_on = asyncio.Event()
 
@@ -227,7 +227,7 @@ class Reader:
         if waits:
             self.has_read.set()
             await self.may_go_on.wait()
-        response = Response(str(version))
+        response = Response(str(version).rjust(self.length))
         response.version = version  # type: ignore[attr-defined]
         return response
 
@@ -296,6 +296,23 @@ def test_a_stampede_reads_once(redis_server: Redis) -> None:
         assert reader.reads == 1
         await commit()
         assert await asyncio.gather(*(reader.get() for _ in range(1_000))) == [2] * 1_000
+        assert reader.reads == 2
+
+    racing(redis_server, test)
+
+
+@pytest.mark.usefixtures("patience")
+def test_an_answer_that_is_too_long_for_redis_is_read_once_too(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caching, "ENTRY_SECONDS", 60)
+
+    async def test(reader: Reader, commit: Callable[[], Awaitable[None]]) -> None:
+        reader.length = caching.MOST_BYTES + 1
+        assert [await reader.get() for _ in range(5)] == [1] * 5
+        assert reader.reads == 1
+        await commit()
+        assert [await reader.get() for _ in range(5)] == [2] * 5
         assert reader.reads == 2
 
     racing(redis_server, test)
