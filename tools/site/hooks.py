@@ -24,7 +24,7 @@ OUTSIDE = {
 }
 """Files outside of docs/, and where they are in the site."""
 
-STYLE = ".md-typeset td code { word-break: normal; }"
+STYLE = ".md-typeset td:first-child code { word-break: normal; }"
 """So that no name is broken in a table."""
 
 _FROM = {page: source for source, page in OUTSIDE.items()}
