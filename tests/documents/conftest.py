@@ -24,5 +24,6 @@ def client(engine: Engine, running_api: ApiProcess) -> Iterator[httpx2.Client]:
     """A client of the API; the first of everything will have the number 1."""
     for table in COUNTED:
         number_from(engine, 1, table)
-    yield running_api.client
+    with httpx2.Client(base_url=running_api.client.base_url, timeout=60) as opened:
+        yield opened
     assert running_api.client.post("/dispatcher/start").status_code == 200

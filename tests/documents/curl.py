@@ -19,6 +19,7 @@ _PARSER.add_argument("-F", dest="form")
 _PARSER.add_argument("-G", dest="get", action="store_true")
 _PARSER.add_argument("-N", dest="stream", action="store_true")
 _PARSER.add_argument("-OJ", dest="keep", action="store_true")
+_PARSER.add_argument("-o", dest="output")
 
 
 class Asked(NamedTuple):
@@ -78,7 +79,7 @@ def send(client: httpx2.Client, words: str) -> Answer:
 def _content(asked: Asked) -> dict[str, Any]:
     if asked.file:
         name, _, path = asked.file.partition("=@")
-        return {"files": {name: (path, b"\x89PNG of a cat", "image/png")}}
+        return {"files": {name: (path, f"\x89PNG {path}".encode(), "image/png")}}
     if asked.query:
         return {"params": asked.query}
     return {"content": asked.body.encode()} if asked.body else {}

@@ -109,7 +109,7 @@ def test_the_requests_of_a_page_are_answered_as_it_shows(
 ) -> None:
     prepare = SCENES.get(Path(page).name)
     if prepare:
-        prepare(engine)
+        prepare(engine, client)
     for command in commands(page):
         if not command.words.startswith("curl "):
             check(command.words)
