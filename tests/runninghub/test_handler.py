@@ -278,6 +278,7 @@ def test_a_run_that_runninghub_does_not_know_for_a_while_is_waited_for(hub: Hub)
     outcome = run().outcome
     assert isinstance(outcome, Failed)
     assert outcome.for_good
+    assert f"run {hub.runs[1].id} any more: look there" in outcome.failure.message
 
 
 def test_a_run_beyond_its_time_is_cancelled_there_and_timed_out(hub: Hub) -> None:

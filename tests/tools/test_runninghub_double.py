@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -14,6 +15,7 @@ from tests.runninghub.hub import KEY, OTHER_KEY, Hub, fresh, running_hub
 from tests.waiting import wait_for
 from tools.runninghub_double.app import build
 from tools.runninghub_double.double import UPLOAD_BYTES
+from tools.runninghub_double.memory import Remembering, recall
 from tools.runninghub_double.workflows import NEVER_RUN, PORTRAIT
 from tools.servers.ports import LOOPBACK, free_port
 
@@ -46,6 +48,31 @@ def outputs(client: Any, run_id: str) -> dict[str, Any]:
 
 def tell(client: Any, path: str, **body: Any) -> None:
     assert client.post(f"/double/{path}", json=body).status_code == 200
+
+
+def test_a_double_that_was_killed_knows_its_runs_again(tmp_path: Path) -> None:
+    state, first, second = tmp_path / "state", fresh(), fresh()
+    client = TestClient(Remembering(build(first), first, state))
+    run_id = create(client)["data"]["taskId"]
+    tell(client, "clock", seconds=4)
+
+    recall(second, state)
+
+    after = TestClient(build(second))
+    assert outputs(after, run_id)["code"] == 804
+    assert create(after)["code"] == 421
+    tell(after, "clock", seconds=4)
+    assert outputs(after, run_id)["code"] == 0
+    assert create(after)["data"]["taskId"] != run_id
+
+
+def test_a_state_that_cannot_be_read_is_forgotten(tmp_path: Path) -> None:
+    state, double = tmp_path / "state", fresh()
+    state.write_bytes(b"of another time")
+
+    recall(double, state)
+
+    assert double.runs == {}
 
 
 def test_a_run_is_queued_then_runs_then_has_outputs(client: TestClient) -> None:

@@ -1,12 +1,15 @@
 """Run the double: `python -m tools.runninghub_double --port 8188`."""
 
 import argparse
+from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from tools.runninghub_double.app import build
 from tools.runninghub_double.clock import Clock
 from tools.runninghub_double.double import Account, Double
+from tools.runninghub_double.memory import Remembering, recall
 
 DEMO_KEY = "demo"
 
@@ -21,9 +24,16 @@ def main() -> None:
     parser.add_argument(
         "--stepped", action="store_true", help="the clock stands until /double/clock moves it"
     )
+    parser.add_argument(
+        "--state", type=Path, help="a file that keeps what it knows, for when it is started again"
+    )
     arguments = parser.parse_args()
     accounts = dict(_account(text) for text in arguments.key or [DEMO_KEY])
-    app = build(Double(accounts, Clock(runs=not arguments.stepped)))
+    double = Double(accounts, Clock(runs=not arguments.stepped))
+    app: ASGIApp = build(double)
+    if arguments.state is not None:
+        recall(double, arguments.state)
+        app = Remembering(app, double, arguments.state)
     uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning")
 
 

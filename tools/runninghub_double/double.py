@@ -42,7 +42,7 @@ class Double:
     bytes_of: dict[str, bytes] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     calls: Counter[str] = field(default_factory=Counter)
-    _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(FIRST_ID))
+    ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(FIRST_ID))
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
     def account(self, key: Any) -> Account:
@@ -78,7 +78,7 @@ class Double:
         check_nodes(graph_of(workflow_id), nodes, fresh)
         if len(self.active(key)) >= account.limit:
             raise Refused(self.full_code, "TASK_QUEUE_MAXED")
-        run = Run(str(next(self._ids)), key, workflow_id, nodes, replace(self.script), now)
+        run = Run(str(next(self.ids)), key, workflow_id, nodes, replace(self.script), now)
         self.runs[run.id] = run
         return run
 

@@ -12,7 +12,8 @@ NAME = "runninghub"
 def add_double(commands: MutableMapping[str, str], environment: MutableMapping[str, str]) -> None:
     """Add the double to what is run, with a key of its own in front of those that are set."""
     port = PORT if is_free(PORT) else free_port()
-    commands[NAME] = f"python -m tools.runninghub_double --port {port} --key {KEY}"
+    state = ".local/runninghub"
+    commands[NAME] = f"python -m tools.runninghub_double --port {port} --key {KEY} --state {state}"
     keys = [f"{KEY}={KEY}@http://{LOOPBACK}:{port}", environment.get("RUNNINGHUB_KEYS", "")]
     hosts = [environment.get("HTTP_ALLOW_HOSTS", ""), f"{LOOPBACK}:{port}"]
     environment["RUNNINGHUB_KEYS"] = ",".join(filter(None, keys))

@@ -95,7 +95,12 @@ class Watch:
                 raise RunFailedError(f"run {self._run_id} failed: {refusal}")
             case Meaning.NOT_FOUND if self._misses < MOST_MISSES:
                 pass
-            case Meaning.NOT_FOUND | Meaning.PERMANENT | Meaning.KEY | Meaning.BALANCE:
+            case Meaning.NOT_FOUND:
+                raise PermanentFailure(
+                    f"RunningHub does not know run {self._run_id} any more: look there. Start the"
+                    f" task for a new run, which is paid. {refusal}"
+                ) from None
+            case Meaning.PERMANENT | Meaning.KEY | Meaning.BALANCE:
                 raise signal_of(refusal, 0) from None
             case Meaning.CAPACITY | Meaning.PASSING:
                 self._note_silence(refusal)
