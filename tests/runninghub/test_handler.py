@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from schema.runtime.files import StoreError
 from tests.runninghub.hub import KEY, Hub
 from tools.runninghub_double.double import Double
 from tools.runninghub_double.workflows import NEVER_RUN, PORTRAIT
+from worker.context import Context
 from worker.runninghub import creating, ending, uploads, watching
 from worker.runninghub.hints import Hints
 from worker.testing import Failed, Held, Performance, QueuePaused, Snoozed, perform
@@ -287,7 +289,7 @@ def test_a_run_beyond_its_time_is_cancelled_there_and_timed_out(hub: Hub) -> Non
     done = run(saved=accepted(hub, accepted_at=LONG_AGO))
 
     assert done.word == "timed_out"
-    assert "30 minutes" in done.failure.message
+    assert "30 min" in done.failure.message
     assert "cancelled there" in done.failure.message
     assert hub.states == ["FAILED"]
 
@@ -376,6 +378,40 @@ def test_files_that_cannot_be_fetched_are_fetched_later(
 
     assert isinstance(old, Failed)
     assert "cannot be fetched" in old.failure.message
+
+
+@pytest.mark.parametrize("error", [StoreError("away"), OSError(28, "No space left on device")])
+def test_outputs_that_cannot_be_stored_are_stored_later(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    hub.script(end="success")
+    refuse(monkeypatch, "keep", error)
+
+    later = run(saved=accepted(hub))
+
+    assert isinstance(later.outcome, Snoozed)
+    assert later.saved["run_id"] == hub.runs[0].id
+
+
+def test_a_store_that_fails_before_the_run_pauses_the_queue(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "fetch", StoreError("away"))
+
+    outcome = with_picture(tmp_path).outcome
+
+    assert isinstance(outcome, QueuePaused)
+    assert (outcome.seconds, hub.runs) == (60, [])
+    assert "away" in outcome.reason
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> None:
+    """Let the store fail."""
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Context, name, fail)
 
 
 def with_picture(tmp_path: Path, content: bytes = b"\x89PNG picture", **how: Any) -> Performance:

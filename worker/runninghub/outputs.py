@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 
+from schema.runtime.files import StoreError
 from schema.runtime.runninghub.client import Output
 from worker import outbound
 from worker.context import Context
@@ -30,10 +31,13 @@ async def kept(context: Context, outputs: Sequence[Output], name: str) -> list[d
         ending = "".join(letter for letter in output.kind if letter.isalnum())[:8] or "bin"
         file_name = f"{name}-{number}.{ending}"
         content_type = mimetypes.guess_type(file_name)[0] or "application/octet-stream"
-        with tempfile.TemporaryDirectory(prefix="rowlease-") as folder:
-            path = Path(folder) / file_name
-            await _fetch(output.address, path)
-            file_id = await context.keep(path, name=file_name, content_type=content_type)
+        try:
+            with tempfile.TemporaryDirectory(prefix="rowlease-") as folder:
+                path = Path(folder) / file_name
+                await _fetch(output.address, path)
+                file_id = await context.keep(path, name=file_name, content_type=content_type)
+        except (StoreError, OSError) as error:  # the run is paid, and the disk may have room later
+            raise OutputMissingError(f"it cannot be stored: {error}") from None
         told.append({"file": file_id, "name": file_name, "node_id": output.node_id})
     return told
 

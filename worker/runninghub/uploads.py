@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from schema.runtime.files import StoreError
 from schema.runtime.runninghub.client import Hub
 from schema.runtime.runninghub.errors import Unclear
 from schema.workflows import NodeInfo
 from worker.context import Context
-from worker.signals import PermanentFailure
+from worker.signals import PauseQueue, PermanentFailure
 
 KEPT_SECONDS = 23 * 3600
 """RunningHub keeps uploads for about a day; a run may wait an hour before it reads them."""
@@ -20,6 +21,9 @@ MOST_BYTES = 30 * 1024 * 1024
 MOST_KEPT = 10_000
 TRIES = 3
 AGAIN_SECONDS = 1.0
+
+STORE_SECONDS = 60.0
+"""How long the queue is paused when our own store of files fails."""
 
 Known = tuple[str, str]
 """The key, and the SHA-256 of the bytes."""
@@ -52,7 +56,10 @@ def forget(key: str) -> None:
 async def _value(context: Context, hub: Hub, value: Any) -> Any:
     if not (isinstance(value, dict) and value.keys() == {"file"} and type(value["file"]) is int):
         return value
-    path = await context.fetch(value["file"])
+    try:
+        path = await context.fetch(value["file"])
+    except StoreError as error:  # others would meet the same
+        raise PauseQueue(f"The store of files cannot be used: {error}", STORE_SECONDS) from None
     digest, size = await asyncio.to_thread(_read, path)
     if size > MOST_BYTES:
         raise PermanentFailure(

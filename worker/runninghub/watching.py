@@ -125,6 +125,6 @@ class Watch:
         why = await cancelled(self._hub, self._run_id)
         end = "it was cancelled there" if why is None else f"it may go on there, look: {why}"
         return PermanentFailure(
-            f"run {self._run_id} did not end within {minutes:g} minutes at RunningHub; {end}",
+            f"run {self._run_id} did not end within {minutes:g} min at RunningHub; {end}",
             outcome="timed_out",
         )
