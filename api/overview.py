@@ -37,7 +37,9 @@ class Alarm(BaseModel):
     queue: str | None
     schedule_id: int | None
     name: str | None = Field(description="Of the schedule")
-    reason: str | None = Field(description="Why the dispatcher was stopped or the queue paused")
+    reason: str | None = Field(
+        description="Why it was stopped or paused, or what holds up the purge"
+    )
 
 
 class Workforce(BaseModel):

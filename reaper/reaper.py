@@ -9,6 +9,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 
 from reaper import files
+from reaper.alerting import ALERTING_SECONDS, Alerting
 from reaper.answers import PRUNE_SECONDS, prune_answers
 from reaper.batches import carry_on
 from reaper.burial import Burial
@@ -56,6 +57,10 @@ class Reaper:
         self._every(min(seconds, FIRING_SECONDS), "firing schedules", lambda: fire(engine))
         self._every(seconds, "counting tasks", Counting(engine))
         self._every(WATCH_SECONDS, "watching the purge", Watch(engine))
+        self._alerting = Alerting(engine, settings) if settings.alert_targets else None
+        if self._alerting is not None:
+            now = datetime.now(UTC)  # before others mend what tells that no reaper ran
+            self._every(ALERTING_SECONDS, "alerting", self._alerting, first=now)
         self._every(PRUNE_SECONDS, "pruning answers", lambda: prune_answers(engine))
         store, days = open_store(settings), settings.files_unused_days
         self._every(
@@ -75,6 +80,8 @@ class Reaper:
         hurry.daemon = True
         hurry.start()
         self._scheduler.shutdown(wait=True)
+        if self._alerting is not None:
+            _guarded(self._alerting.leave, Outage("alerting"))()
         hurry.cancel()
         log.info("reaper stopped")
 

@@ -1,6 +1,6 @@
 """Watches what slows queues on MySQL down, and warns once when it begins."""
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from schema import pressure
@@ -13,6 +13,12 @@ from schema.runtime.transactions import run
 log = get_logger(__name__)
 
 WATCH_SECONDS = 15.0
+
+
+def _look(connection: Connection) -> Pressure:
+    found = pressure.look(connection)
+    pressure.note(connection, found)
+    return found
 
 
 class Watch:
@@ -29,7 +35,7 @@ class Watch:
         if not self._may_look:
             return
         try:
-            found = run(self._engine, pressure.look)
+            found = run(self._engine, _look)
         except DBAPIError as error:
             if error_code(error) not in NOT_ALLOWED:
                 raise

@@ -23,6 +23,8 @@ LONGEST_PERIOD_SECONDS = 2_678_400
 LONGEST_PAUSE_SECONDS = 31_536_000
 """Of a queue that resumes by itself."""
 
+LONGEST_RETENTION_DAYS = 36_500
+
 MOST_CRASHES = 3
 """Attempts that may take their executor down before the task is failed."""
 

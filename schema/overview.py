@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from schema import counts, dispatcher, listing
+from schema import counts, dispatcher, listing, pressure
 from schema.documents import decode
 from schema.filters import TaskFilter
 from schema.models.schedules import DUE_INDEX
@@ -56,6 +56,8 @@ class AlarmCode(StrEnum):
     - no_worker: tasks are due and no worker lives; with a queue: none that takes that queue
     - queue_paused: nothing of a queue is claimed
     - schedule_overdue: it ought to have fired
+    - purge_held_up: a transaction has been open for long, or many row versions wait for the purge:
+      claims get slower
     """
 
     DISPATCHER_STOPPED = "dispatcher_stopped"
@@ -63,6 +65,7 @@ class AlarmCode(StrEnum):
     NO_WORKER = "no_worker"
     QUEUE_PAUSED = "queue_paused"
     SCHEDULE_OVERDUE = "schedule_overdue"
+    PURGE_HELD_UP = "purge_held_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +123,22 @@ class Overview:
 
 def look(connection: Connection) -> Overview:
     """Return how everything stands. A few short statements, which need not see the same moment."""
-    queues = connection.exec_driver_sql(QUEUE_STANDINGS, (MOST_QUEUES,)).all()
+    queues = standings(connection)
     now = connection.exec_driver_sql("SELECT UTC_TIMESTAMP(6)").scalar_one()
-    workforce = _workforce(connection)
+    force = workforce(connection)
     by_state = counts.by_state(connection)
     counted_at = counts.totals(connection).counted_at
     ages = [(each.now - each.due_since).total_seconds() for each in queues]
     alarms = (
         *_stopped(connection),
         *(_silent(now, counted_at) if queues else ()),
-        *_unserved(queues, workforce),
+        *unserved(queues, force),
+        *_held_up(connection, now),
         *_paused(queues),
         *_overdue(connection),
     )
     oldest = max(ages, default=0)
-    return Overview(now, by_state, counted_at, oldest if oldest > 0 else None, workforce, alarms)
+    return Overview(now, by_state, counted_at, oldest if oldest > 0 else None, force, alarms)
 
 
 def error_classes(connection: Connection) -> list[ErrorClass]:
@@ -150,7 +154,13 @@ def error_classes(connection: Connection) -> list[ErrorClass]:
     return sorted(classes, key=lambda each: (-each.tasks, each.name or ""))[:MOST_CLASSES]
 
 
-def _workforce(connection: Connection) -> Workforce:
+def standings(connection: Connection) -> Sequence[Any]:
+    """Return of each queue name, now, due_since, is_closed, and why, since when and how long."""
+    return connection.exec_driver_sql(QUEUE_STANDINGS, (MOST_QUEUES,)).all()
+
+
+def workforce(connection: Connection) -> Workforce:
+    """Return who works."""
     rows = connection.exec_driver_sql(_LIVE).all()
     beating = [row for row in rows if not row.is_stale]
     alive = [row for row in beating if row.status == "alive"]
@@ -175,7 +185,7 @@ def _silent(now: datetime, counted_at: datetime | None) -> Iterator[Alarm]:
         yield Alarm(AlarmCode.REAPER_SILENT, since=counted_at)
 
 
-def _unserved(queues: Sequence[Any], workforce: Workforce) -> Iterator[Alarm]:
+def unserved(queues: Sequence[Any], workforce: Workforce) -> Iterator[Alarm]:
     """Yield queues whose due tasks no worker takes; where no worker lives at all, one alarm."""
     due = [each for each in queues if each.due_since < each.now]
     if due and not workforce.choices:
@@ -184,6 +194,16 @@ def _unserved(queues: Sequence[Any], workforce: Workforce) -> Iterator[Alarm]:
     for each in due:
         if not workforce.takes(each.name):
             yield Alarm(AlarmCode.NO_WORKER, since=each.due_since, queue=each.name)
+
+
+def _held_up(connection: Connection, now: datetime) -> Iterator[Alarm]:
+    found = pressure.noted(connection)
+    if found is not None and found.old is not None:
+        since = now - timedelta(seconds=found.old.seconds)
+        yield Alarm(AlarmCode.PURGE_HELD_UP, since=since, reason=str(found.old))
+    elif found is not None and found.is_long:
+        text = f"{found.history} row versions wait for the purge"
+        yield Alarm(AlarmCode.PURGE_HELD_UP, reason=text)
 
 
 def _paused(queues: Sequence[Any]) -> Iterator[Alarm]:

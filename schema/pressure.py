@@ -1,18 +1,25 @@
 """What slows queues on MySQL down: snapshots that stay open, and the history that they hold back.
 
 A row version is purged when no open snapshot can see it. Until then every claim wades through the
-entries of tasks that ended long ago.
+entries of tasks that ended long ago. To look takes the privilege PROCESS, which a reaper may have:
+what it saw last stands in `settings` for those who may not look.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+import orjson
 from sqlalchemy import Connection
+
+from schema.documents import decode
 
 LONG_HISTORY = 100_000
 """Row versions that wait for the purge: from here on claims are noticeably slower."""
 
 OLD_SECONDS = 60
 """A transaction that has been open for so long is forgotten, a dump, or a report."""
+
+FRESH_SECONDS = 60
+"""What a reaper saw longer ago says nothing any more."""
 
 _HISTORY = "SELECT count FROM information_schema.innodb_metrics WHERE name = 'trx_rseg_history_len'"
 _OLDEST = """SELECT trx_mysql_thread_id, COALESCE(user, '?'), COALESCE(host, '?'),
@@ -21,6 +28,10 @@ FROM information_schema.innodb_trx
 LEFT JOIN information_schema.processlist ON processlist.id = trx_mysql_thread_id
 WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID())
 ORDER BY trx_started LIMIT 1"""
+_NOTE = """INSERT INTO settings (name, value) VALUES ('pressure', %s)
+ON DUPLICATE KEY UPDATE value = VALUES(value), updated_at = UTC_TIMESTAMP(6)"""
+_NOTED = f"""SELECT value FROM settings
+WHERE name = 'pressure' AND updated_at > UTC_TIMESTAMP(6) - INTERVAL {FRESH_SECONDS} SECOND"""  # noqa: S608  # a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +73,17 @@ def look(connection: Connection) -> Pressure:
     history = connection.exec_driver_sql(_HISTORY).scalar_one_or_none()
     row = connection.exec_driver_sql(_OLDEST).one_or_none()
     return Pressure(int(history or 0), None if row is None else Snapshot(*row))
+
+
+def note(connection: Connection, found: Pressure) -> None:
+    """Let others know what was seen."""
+    connection.exec_driver_sql(_NOTE, (orjson.dumps(asdict(found)).decode(),))
+
+
+def noted(connection: Connection) -> Pressure | None:
+    """Return what a reaper saw within the last FRESH_SECONDS; None: none did, or none may."""
+    kept = decode(connection.exec_driver_sql(_NOTED).scalar_one_or_none())
+    if kept is None:
+        return None
+    oldest = kept["oldest"]
+    return Pressure(kept["history"], None if oldest is None else Snapshot(**oldest))

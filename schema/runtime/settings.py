@@ -12,7 +12,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schema.destinations import Allowance
+from schema.limits import LONGEST_RETENTION_DAYS
+from schema.runtime import alert_urls
 from schema.runtime.addresses import DatabaseAddress
+from schema.runtime.alert_urls import AlertTarget
 from schema.runtime.runninghub import keys
 from schema.runtime.runninghub.keys import HubKey
 from schema.states import Actor
@@ -63,6 +66,7 @@ class Settings(BaseSettings):
     priority_aging_seconds: Seconds | None = None
     worker_grace_seconds: Seconds = 25
     worker_dead_seconds: float = Field(default=10, ge=3)
+    worker_health_file: str | None = None
     worker_child_tasks: int = Field(default=1_000, ge=1)
     worker_child_memory_mb: int | None = Field(default=None, ge=64)
     stop_grace_seconds: Seconds = 30
@@ -77,9 +81,15 @@ class Settings(BaseSettings):
     max_concurrent_tasks: int = Field(default=1, ge=1, le=1_000)
     task_timeout_minutes: int = Field(default=30, ge=1, le=10_000)
     status_check_interval: Seconds = 10
-    retention_days: int = Field(default=30, ge=0, le=36_500)
-    retention_failed_days: int = Field(default=90, ge=0, le=36_500)
+    retention_days: int = Field(default=30, ge=0, le=LONGEST_RETENTION_DAYS)
+    retention_failed_days: int = Field(default=90, ge=0, le=LONGEST_RETENTION_DAYS)
     retention_export_url: str | None = None
+    alert_urls: str = Field(default="", repr=False)
+    alert_language: str = Field(default="en", pattern="^(en|zh)$")
+    alert_failure_rate: float = Field(default=0.2, gt=0, le=1)
+    alert_waiting_seconds: Seconds = 600
+    alert_snapshot_seconds: Seconds = 600
+    alert_repeat_minutes: Seconds = 60
     public_url: str | None = None
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     timezone: str = "UTC"
@@ -109,6 +119,12 @@ class Settings(BaseSettings):
     @classmethod
     def _runninghub_keys_are_understood(cls, value: str) -> str:
         keys.parse(value)
+        return value
+
+    @field_validator("alert_urls")
+    @classmethod
+    def _alert_urls_are_understood(cls, value: str) -> str:
+        alert_urls.parse(value)
         return value
 
     @field_validator("public_url")
@@ -186,6 +202,11 @@ class Settings(BaseSettings):
     def hub_keys(self) -> tuple[HubKey, ...]:
         """Accounts of RunningHub, the one of the plain queue first."""
         return keys.parse(self.runninghub_keys)
+
+    @property
+    def alert_targets(self) -> tuple[AlertTarget, ...]:
+        """Where alerts go."""
+        return alert_urls.parse(self.alert_urls)
 
     @property
     def origins(self) -> tuple[str, ...]:

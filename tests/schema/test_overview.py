@@ -5,19 +5,25 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from schema import counts, dispatcher, overview, queues, workers
+from schema import counts, dispatcher, overview, pressure, queues, workers
 from schema.overview import Alarm, AlarmCode, Overview
+from schema.pressure import Pressure, Snapshot
 from schema.runtime.transactions import transaction
 from schema.workers import WorkerDescription
 from tests.rows import change, claim, fail, make, succeed
 from tests.schedule_rows import change_schedule, make_schedule
 
+FORGET = "DELETE FROM settings WHERE name = 'pressure'"
+
 
 @pytest.fixture(autouse=True)
 def runs_afterwards(engine: Engine) -> Iterator[None]:
-    """Lets the dispatcher run again afterwards."""
+    """Lets the dispatcher run again afterwards, and forgets what reapers saw."""
+    with transaction(engine) as connection:
+        connection.exec_driver_sql(FORGET)
     yield
     with transaction(engine) as connection:
+        connection.exec_driver_sql(FORGET)
         dispatcher.set_running(connection, None, is_running=True)
 
 
@@ -130,6 +136,33 @@ def test_a_schedule_that_did_not_run_is_told_after_a_minute(healthy: Engine) -> 
         schedule_id,
         "nightly",
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (
+            Pressure(7, Snapshot(4, "ann", "10.0.0.9", 90)),
+            "thread 4 of ann@10.0.0.9, open for 90 s",
+        ),
+        (Pressure(100_001, None), "100001 row versions wait for the purge"),
+        (Pressure(7, Snapshot(4, "ann", "10.0.0.9", 59)), None),
+    ],
+)
+def test_a_purge_that_is_held_up_is_told_as_the_reaper_saw_it(
+    healthy: Engine, found: Pressure, reason: str | None
+) -> None:
+    with transaction(healthy) as connection:
+        pressure.note(connection, found)
+    told = [(each.code, each.reason) for each in look(healthy).alarms]
+    assert told == ([("purge_held_up", reason)] if reason else [])
+
+    with transaction(healthy) as connection:
+        connection.exec_driver_sql(
+            "UPDATE settings SET updated_at = UTC_TIMESTAMP(6) - INTERVAL 61 SECOND"
+            " WHERE name = 'pressure'"
+        )
+    assert alarms(healthy) == []
 
 
 def test_workers_are_alive_or_draining_or_silent(engine: Engine) -> None:
