@@ -142,6 +142,7 @@ _QUEUE = {
     "retry_limit": None,
     "is_paused": False,
     "paused_reason": None,
+    "paused_by": None,
     "paused_at": None,
     "resume_at": None,
     "depth": 7,

@@ -22,7 +22,7 @@ SAME_AS: Mapping[str, str] = {
 }
 """Errors of pydantic that need no sentence of their own."""
 
-PAUSE = frozenset({"is_paused", "paused_reason", "paused_at", "resume_at"})
+PAUSE = frozenset({"is_paused", "paused_reason", "paused_by", "paused_at", "resume_at"})
 """Fields of a queue that its verbs change."""
 
 

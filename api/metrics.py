@@ -70,6 +70,11 @@ def _gauges(found: Figures) -> Iterator[Metric]:
         "How late the schedule is that waits longest to fire",
         value=found.schedule_lag_seconds,
     )
+    yield GaugeMetricFamily(
+        "rowlease_reaper_lag_seconds",
+        "For how long the lease has been over that the reaper ought to have taken back first",
+        value=found.reaper_lag_seconds,
+    )
     if found.pressure is not None:
         oldest = found.pressure.oldest
         yield GaugeMetricFamily(

@@ -26,6 +26,7 @@ from schema.queue_fields import QueueChanges, QueueCreation, QueuePause
 from schema.queue_listing import QueueRow
 from schema.runtime.logging import get_logger
 from schema.shown import OPTIONS
+from schema.states import Actor
 
 log = get_logger(__name__)
 
@@ -70,8 +71,11 @@ class QueueDetail(BaseModel):
     rate_period_seconds: int
     timeout_seconds: int | None
     retry_limit: int | None
+    retention_days: int | None
+    retention_failed_days: int | None
     is_paused: bool
     paused_reason: str | None
+    paused_by: str | None
     paused_at: datetime | None
     resume_at: datetime | None
     depth: int = Field(description="Tasks that wait, due or not, as counted at counted_at")
@@ -192,7 +196,8 @@ async def pause_queue(
     order = body or QueuePause()
 
     def work(connection: Connection) -> None:
-        queues.pause(connection, name, order.reason, seconds=order.seconds)
+        by = str(Actor.OPERATOR)
+        queues.pause(connection, name, order.reason, seconds=order.seconds, by=by)
 
     answer = await _after(database, name, work)
     log.info("queue paused", queue=name, reason=order.reason, seconds=order.seconds)

@@ -32,6 +32,7 @@ from schema.documents import decode
 from schema.endings import Backoff
 from schema.queue_choice import QueueChoice
 from schema.reserved import FOR_WHO_HAS_SECRETS
+from schema.runtime.metrics import note_started
 from schema.shown import OPTIONS
 from schema.unique_keys import UniqueKeyTakenError
 from schema.workers import WorkerDescription
@@ -106,6 +107,7 @@ class _Claimer:
         except ClaimShortError:  # rolled back; the next look finds the tasks again
             return ()
         self._is_entered = True
+        note_started([(task.queue, task.available_at, task.started_at) for task in claimed])
         if not self._order.task_types:
             return claimed
         known = [task for task in claimed if task.task_type in self._order.task_types]

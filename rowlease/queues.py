@@ -31,6 +31,9 @@ class Queue(Record):
     oldest_age_seconds: float | None
     created_at: datetime
     updated_at: datetime
+    retention_days: int | None = None
+    retention_failed_days: int | None = None
+    paused_by: str | None = None
 
 
 class QueueChanges(TypedDict, total=False):
@@ -42,6 +45,8 @@ class QueueChanges(TypedDict, total=False):
     rate_period_seconds: int
     timeout_seconds: int | None
     retry_limit: int | None
+    retention_days: int | None
+    retention_failed_days: int | None
 
 
 class NewQueue(QueueChanges, total=False):

@@ -160,6 +160,7 @@ class Settlement(NamedTuple):
     ended_at: datetime
     outcome: Outcome
     has_callback: bool = False
+    queue: str = ""
 
 
 def timed_out(timeout_seconds: int) -> Failed:

@@ -99,7 +99,9 @@ def _migration(connection: Connection) -> Iterator[Finding]:
         remedy = "Run `alembic upgrade head`, or deploy the code that the database is made for."
         yield Finding("tables", f"at revision {current}, the code is at {head}", FAULT, remedy)
     elif connection.exec_driver_sql(_VIEWS).scalar_one() == 0:
-        yield Finding("tables", "the views are missing", FAULT, "Run migration 0002 again.")
+        yield Finding(
+            "tables", "the views are missing", FAULT, "Run `alembic downgrade 0001`, then upgrade."
+        )
     else:
         yield Finding("tables", f"at revision {current}")
 

@@ -17,7 +17,7 @@ from schema.attempts import (
     worker_lost,
 )
 from schema.endings import Backoff
-from schema.settling import end_locked, lock_held, settlement_of
+from schema.settling import count_ends, end_locked, lock_held, settlement_of
 from schema.statements import ORPHANED, OVERDUE, UNHEEDED
 from schema.states import AttemptOutcome
 
@@ -45,6 +45,7 @@ def expire(connection: Connection, task_ids: Sequence[int], backoff: Backoff) ->
     ended = [(row, _ended(row)) for row in rows if row.is_over or row.worker_id in gone]
     unwatched_runs.cancel(connection, [row.id for row, item in ended if _fails(row, item)])
     end_locked(connection, ended, backoff)
+    count_ends(each for _, each in ended)
     return len(ended)
 
 
@@ -65,6 +66,7 @@ def cancel(
     cancelled = Failed(Failure("Cancelled", message), AttemptOutcome.CANCELLED)
     late = [(row, settlement_of(row, cancelled)) for row in rows if _waits(row) >= grace_seconds]
     end_locked(connection, late, backoff)
+    count_ends(each for _, each in late)
     return len(late)
 
 
@@ -88,6 +90,7 @@ def release_unknown(
         if row.worker_id == worker_id and (row.id, row.fence) in wanted
     ]
     end_locked(connection, unknown, backoff)
+    count_ends(each for _, each in unknown)
     return len(unknown)
 
 

@@ -6,13 +6,21 @@ from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from schema.fields import WHOLE, Description, Name, Reason, RetryLimit, TimeoutSeconds
-from schema.limits import LARGEST_LIMIT, LONGEST_PAUSE_SECONDS, LONGEST_PERIOD_SECONDS
+from schema.limits import (
+    LARGEST_LIMIT,
+    LONGEST_PAUSE_SECONDS,
+    LONGEST_PERIOD_SECONDS,
+    LONGEST_RETENTION_DAYS,
+)
 
 _CONFIG = ConfigDict(extra="forbid", strict=True)
 
 MaxConcurrency = Annotated[int, Field(ge=0, le=LARGEST_LIMIT), WHOLE]
 RateLimit = Annotated[int, Field(ge=1, le=LARGEST_LIMIT), WHOLE]
 RatePeriodSeconds = Annotated[int, Field(ge=1, le=LONGEST_PERIOD_SECONDS), WHOLE]
+
+
+RetentionDays = Annotated[int, Field(ge=0, le=LONGEST_RETENTION_DAYS), WHOLE]
 
 
 class QueueCreation(BaseModel):
@@ -35,6 +43,12 @@ class QueueCreation(BaseModel):
     retry_limit: RetryLimit | None = Field(
         None, description="What its tasks get that do not say; null: 3"
     )
+    retention_days: RetentionDays | None = Field(
+        None, description="Days that done tasks are kept; 0: for ever; null: RETENTION_DAYS"
+    )
+    retention_failed_days: RetentionDays | None = Field(
+        None, description="The same of failed and cancelled ones; null: RETENTION_FAILED_DAYS"
+    )
 
 
 @with_config(_CONFIG)
@@ -47,6 +61,8 @@ class QueueChanges(TypedDict, total=False):
     rate_period_seconds: RatePeriodSeconds
     timeout_seconds: TimeoutSeconds | None
     retry_limit: RetryLimit | None
+    retention_days: RetentionDays | None
+    retention_failed_days: RetentionDays | None
 
 
 class QueuePause(BaseModel):

@@ -53,7 +53,7 @@ _ORPHANED = (
 _RESUME = (
     update(Queue)
     .where(Queue.is_paused == true())
-    .values(is_paused=False, paused_reason=None, paused_at=None, resume_at=None)
+    .values(is_paused=False, paused_reason=None, paused_by=None, paused_at=None, resume_at=None)
 )
 
 
@@ -144,7 +144,12 @@ def adopt(connection: Connection) -> Sequence[str]:
 
 
 def pause(
-    connection: Connection, name: str, reason: str | None, *, seconds: float | None = None
+    connection: Connection,
+    name: str,
+    reason: str | None,
+    *,
+    seconds: float | None = None,
+    by: str | None = None,
 ) -> None:
     """Let nothing more of a queue be claimed; after `seconds` it resumes by itself.
 
@@ -161,6 +166,7 @@ def pause(
         .values(
             is_paused=True,
             paused_reason=reason,
+            paused_by=by,
             paused_at=func.coalesce(Queue.paused_at, func.utc_timestamp(6)),
             resume_at=until,
         )

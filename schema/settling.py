@@ -30,8 +30,9 @@ from schema.file_references import MENTION
 from schema.inserting import insert_written
 from schema.new_task import NewTask
 from schema.runtime.changes import note
+from schema.runtime.metrics import note_finished
 from schema.statements import INSERT_ATTEMPTS, LOCK_HELD, RECORDED, SETTLE
-from schema.states import AttemptOutcome
+from schema.states import Actor, AttemptOutcome
 
 
 def settle(
@@ -70,12 +71,14 @@ def settle_by_fences(
     taken = [(held[hold], settlement_of(held[hold], ends[hold])) for hold in ends if hold in held]
     end_locked(connection, taken, backoff)
     others = ends.keys() - held.keys()
-    return others - {
+    lost = others - {
         (row.task_id, row.fence)
         for row in _recorded(connection, others)
         if row.worker_id == worker_id
         and row.outcome in {outcome_word(ends[row.task_id, row.fence]), AttemptOutcome.CANCELLED}
     }
+    count_ends((each for _, each in taken), len(lost))
+    return lost
 
 
 def settlement_of(row: Any, outcome: Outcome) -> Settlement:
@@ -89,6 +92,15 @@ def settlement_of(row: Any, outcome: Outcome) -> Settlement:
         started_at=row.started_at,
         ended_at=max(row.now, row.started_at),  # the server's clock may have been set back
         outcome=outcome,
+        queue=row.queue,
+    )
+
+
+def count_ends(ends: Iterable[Settlement], lost: int = 0) -> None:
+    """Count ends that were written, and those that were refused, for Prometheus."""
+    words = ((each, outcome_word(each.outcome)) for each in ends)
+    note_finished(
+        [(each.queue, word, each.started_at, each.ended_at) for each, word in words], lost
     )
 
 
@@ -113,7 +125,7 @@ def _follow(
                 if result is not None and MENTION in result and item.task_id not in erased:
                     naming_files[item.task_id] = result
             case QueuePaused(queue, reason, seconds):
-                queues.pause(connection, queue, reason, seconds=seconds)
+                queues.pause(connection, queue, reason, seconds=seconds, by=str(Actor.WORKER))
             case _:
                 pass
     file_references.link_results(connection, naming_files)

@@ -61,8 +61,9 @@ SET {changes}, lease_expires_at = NULL, worker_id = NULL, stage = NULL, stop_req
 WHERE status = 'in_progress' AND (id, fence) IN ({holds}) AND {guard}"""
 """End the leases in `holds`, "(id,fence),(id,fence)"; the changes say what becomes of the tasks."""
 
-LOCK_HELD = f"""SELECT id, fence, worker_id, timeout_seconds, current_retry_count, available_at,
-    started_at, UTC_TIMESTAMP(6) AS now, lease_expires_at <= UTC_TIMESTAMP(6) AS is_over,
+LOCK_HELD = f"""SELECT id, fence, queue, worker_id, timeout_seconds, current_retry_count,
+    available_at, started_at,
+    UTC_TIMESTAMP(6) AS now, lease_expires_at <= UTC_TIMESTAMP(6) AS is_over,
     stop_requested_at, stop_requested_at IS NOT NULL AS is_stopping,
     delete_requested_at IS NOT NULL AS is_deleted,
     (checkpoint_fence <=> fence OR task_type = '{WORKFLOW}')
@@ -317,8 +318,8 @@ WAITS_FOR = "SELECT reason FROM v_waiting WHERE id = %s"
 WHY = f"""SELECT tasks.id, tasks.status, tasks.stage, tasks.queue, tasks.priority, tasks.task_type,
     tasks.available_at, tasks.worker_id, tasks.started_at, tasks.lease_expires_at,
     tasks.stop_requested_at, tasks.finished_at, tasks.updated_at, tasks.last_error,
-    UTC_TIMESTAMP(6) AS now, {_IS_CLOSED} AS is_closed, paused_reason, paused_at, resume_at,
-    max_concurrency, COALESCE(max_concurrency <= {_RUNNING_IN}, 0) AS is_full,
+    UTC_TIMESTAMP(6) AS now, {_IS_CLOSED} AS is_closed, paused_reason, paused_by,
+    paused_at, resume_at, max_concurrency, COALESCE(max_concurrency <= {_RUNNING_IN}, 0) AS is_full,
     rate_limit, rate_period_seconds, COALESCE({_TOKENS} < 1, 0) AS is_spent
 FROM tasks LEFT JOIN queues ON queues.name = tasks.queue
 WHERE tasks.id = %s AND tasks.delete_requested_at IS NULL"""

@@ -114,7 +114,8 @@ def _waiting(connection: Connection, row: Any) -> Iterator[Reason]:
         yield Reason(WaitsFor.AVAILABLE_AT, {"until": row.available_at})
     if row.is_closed:
         values = {"queue": row.queue, "since": row.paused_at, "until": row.resume_at}
-        yield Reason(WaitsFor.PAUSED_QUEUE, {**values, "reason": row.paused_reason})
+        because = {"actor": row.paused_by, "reason": row.paused_reason}
+        yield Reason(WaitsFor.PAUSED_QUEUE, {**values, **because})
     if row.is_full:
         values = {"queue": row.queue, "limit": row.max_concurrency}
         holders = connection.exec_driver_sql(_HOLDERS, (row.queue, MOST_HOLDERS)).scalars().all()

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from api import metrics as route
 from api.main import build
 from schema import counts
+from schema.runtime import metrics
 from schema.runtime.settings import Settings
 from schema.runtime.transactions import transaction
 from tests.api.process import api_process
@@ -77,6 +78,37 @@ def test_the_api_shows_how_things_stand(client: TestClient, engine: Engine) -> N
     assert (found["rowlease_workers", "alive"], found["rowlease_worker_slots", "alive"]) == (1, 10)
     assert found["rowlease_history_row_versions",] >= 0
     assert found["rowlease_streams",] == 0
+    assert found["rowlease_reaper_lag_seconds",] == 0
+
+
+def test_a_lease_that_nobody_takes_back_is_the_lag_of_the_reaper(
+    client: TestClient, engine: Engine
+) -> None:
+    (task_id,) = make(engine)
+    claim(engine)
+    age_leases(engine, task_id)
+
+    assert shown(client)["rowlease_reaper_lag_seconds",] > 0
+
+
+def test_queues_beyond_a_number_share_one_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MOST_QUEUES", 2)
+    monkeypatch.setattr(metrics, "_met", set())
+
+    assert [metrics.of_queue(name) for name in "abca"] == ["a", "b", metrics.OTHER_QUEUES, "a"]
+
+
+def test_work_over_http_is_counted(client: TestClient, engine: Engine) -> None:
+    make(engine, queue="remote")
+    order = {"worker_id": "r", "queues": ["remote"]}
+    [task] = client.post("/claims", json=order).json()
+    end = {"id": task["id"], "fence": task["fence"], "outcome": "succeeded"}
+    answer = client.post("/settlements", json={"worker_id": "r", "settlements": [end]})
+    assert answer.json()[0]["answer"] == "taken", answer.text
+
+    found = shown(client)
+    assert found["rowlease_attempts_started_total", "remote"] == 1
+    assert found["rowlease_attempts_finished_total", "succeeded", "remote"] == 1
 
 
 def test_requests_and_created_tasks_are_counted(client: TestClient) -> None:
@@ -124,10 +156,10 @@ def test_a_worker_counts_its_attempts(engine: Engine, start: Start) -> None:
     start("worker", METRICS_PORT=str(port)).wait_for_event("worker started")
     wait_for(lambda: row(engine, failing)["status"] == "failed")
 
-    wait_for(lambda: at(port).get(("rowlease_attempts_finished_total", "succeeded")) == 3)
+    wait_for(lambda: at(port).get(("rowlease_attempts_finished_total", "succeeded", "a")) == 3)
     found = at(port)
 
-    assert found["rowlease_attempts_finished_total", "failed"] == 1
+    assert found["rowlease_attempts_finished_total", "failed", "default"] == 1
     assert found["rowlease_attempts_started_total", "a"] == 3
     assert found["rowlease_attempt_waiting_seconds_count", "a"] == 3
     assert found["rowlease_attempt_running_seconds_count",] == 4

@@ -87,6 +87,7 @@ def settlement(task: Claimed, worker_id: str, outcome: Outcome, seconds: float) 
         ended_at=task.started_at + timedelta(seconds=seconds),
         outcome=outcome,
         has_callback=task.has_callback,
+        queue=task.queue,
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from schema.announcing import announced
 from schema.attempts import Hold, Settlement
-from schema.endings import Backoff, outcome_word
+from schema.endings import Backoff
 from schema.leases import release_unknown
 from schema.queue_choice import QueueChoice
 from schema.runtime import metrics
@@ -19,6 +19,7 @@ from schema.runtime.logging import get_logger
 from schema.runtime.settings import Settings, host_name
 from schema.runtime.stopping import Stopping
 from schema.runtime.transactions import run
+from schema.settling import count_ends
 from schema.version import VERSION
 from schema.workers import WorkerDescription
 from worker.backpressure import Backpressure
@@ -202,8 +203,9 @@ class Worker:
     def _settled(self, batch: Sequence[Settlement], lost: Sequence[Settlement]) -> None:
         self._keeper.settled(batch, lost)
         if self._settings.metrics_port is not None:
-            ends = [(outcome_word(each.outcome), each.started_at, each.ended_at) for each in batch]
-            metrics.note_finished(ends, len(lost))
+            refused = {(each.task_id, each.fence) for each in lost}
+            taken = (each for each in batch if (each.task_id, each.fence) not in refused)
+            count_ends(taken, len(lost))
         self._claimer.note_settled()
 
     def _release_unknown(self, holds: Sequence[Hold]) -> None:

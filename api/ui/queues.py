@@ -20,7 +20,14 @@ from schema.queue_fields import QueueChanges, QueuePause
 from schema.queue_listing import QueueRow
 
 PER_PAGE = 100
-LIMITS = ("max_concurrency", "rate_limit", "timeout_seconds", "retry_limit")
+LIMITS = (
+    "max_concurrency",
+    "rate_limit",
+    "timeout_seconds",
+    "retry_limit",
+    "retention_days",
+    "retention_failed_days",
+)
 """Numbers that may be left empty: there is no limit then, or the usual default."""
 
 PERIOD = "rate_period_seconds"

@@ -69,6 +69,9 @@ class Queue(Model):
         Boolean, server_default=text("0"), comment="1: nothing of it is claimed"
     )
     paused_reason: Mapped[str | None] = mapped_column(Text, comment="Why it is paused")
+    paused_by: Mapped[str | None] = mapped_column(
+        String(100), comment="Who paused it: operator, worker, or a user of the database"
+    )
     paused_at: Mapped[datetime | None] = mapped_column(Moment, comment="Since when (UTC)")
     resume_at: Mapped[datetime | None] = mapped_column(
         Moment, comment="When it resumes by itself (UTC); NULL: when somebody resumes it"

@@ -22,7 +22,7 @@ ENQUEUED = Counter(
     "rowlease_tasks_enqueued", "Tasks created, those of transactions that failed too", ["queue"]
 )
 STARTED = Counter("rowlease_attempts_started", "Attempts that were claimed", ["queue"])
-FINISHED = Counter("rowlease_attempts_finished", "Attempts that ended", ["outcome"])
+FINISHED = Counter("rowlease_attempts_finished", "Attempts that ended", ["queue", "outcome"])
 LOST = Counter("rowlease_leases_lost", "Ends that came too late: the lease was somebody else's")
 EXPIRED = Counter("rowlease_leases_expired", "Leases that the reaper ended", ["reason"])
 WAITING = Histogram(
@@ -53,6 +53,22 @@ STREAMS = Gauge("rowlease_streams", "Streams of events that are open", multiproc
 CACHE = Counter("rowlease_cache_answers", "Answers by how the cache in Redis served", ["result"])
 
 
+MOST_QUEUES = 500
+OTHER_QUEUES = "(others)"
+"""What the label says of a queue where a process has met MOST_QUEUES already: clients name them."""
+
+_met: set[str] = set()
+
+
+def of_queue(name: str) -> str:
+    """Return the label of a queue."""
+    if name not in _met:
+        if len(_met) >= MOST_QUEUES:
+            return OTHER_QUEUES
+        _met.add(name)
+    return name
+
+
 def serve(port: int | None) -> None:
     """Show this process's metrics at a port of all addresses; None: nowhere."""
     if port is not None:
@@ -78,22 +94,22 @@ def chore(name: str) -> Iterator[None]:
 
 def note_enqueued(queues: Iterable[str]) -> None:
     """Count created tasks by their queues."""
-    for queue, count in Tally(queues).items():
+    for queue, count in Tally(map(of_queue, queues)).items():
         ENQUEUED.labels(queue).inc(count)
 
 
 def note_started(waits: Collection[tuple[str, datetime, datetime]]) -> None:
     """Count claimed tasks: of each the queue, since when it was due, and when it was claimed."""
-    for queue, count in Tally(queue for queue, _, _ in waits).items():
+    for queue, count in Tally(of_queue(queue) for queue, _, _ in waits).items():
         STARTED.labels(queue).inc(count)
     for queue, due, now in waits:
-        WAITING.labels(queue).observe((now - due).total_seconds())
+        WAITING.labels(of_queue(queue)).observe((now - due).total_seconds())
 
 
-def note_finished(ends: Collection[tuple[str, datetime, datetime]], lost: int) -> None:
-    """Count ended attempts: of each the outcome, start and end; and those that came too late."""
-    for outcome, count in Tally(outcome for outcome, _, _ in ends).items():
-        FINISHED.labels(outcome).inc(count)
-    for _, started, ended in ends:
+def note_finished(ends: Collection[tuple[str, str, datetime, datetime]], lost: int) -> None:
+    """Count ended attempts: of each queue, outcome, start and end; and those that came too late."""
+    for (queue, outcome), count in Tally((of_queue(end[0]), end[1]) for end in ends).items():
+        FINISHED.labels(queue, outcome).inc(count)
+    for *_, started, ended in ends:
         RUNNING.observe((ended - started).total_seconds())
     LOST.inc(lost)

@@ -13,7 +13,8 @@ from tests.api.requests import create, faults, problem
 from tests.rows import claim, limit, make
 
 FIELDS = """name description max_concurrency rate_limit rate_period_seconds timeout_seconds
-retry_limit is_paused paused_reason paused_at resume_at depth counted_at in_progress
+retry_limit retention_days retention_failed_days is_paused paused_reason paused_by paused_at
+resume_at depth counted_at in_progress
 oldest_age_seconds created_at updated_at"""
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 LIMITS = {
@@ -23,6 +24,8 @@ LIMITS = {
     "rate_period_seconds": 60,
     "timeout_seconds": 30,
     "retry_limit": 0,
+    "retention_days": 7,
+    "retention_failed_days": 0,
 }
 
 
@@ -43,6 +46,26 @@ def test_a_queue_is_created_with_what_it_is_given(client: TestClient) -> None:
     assert {name: queue[name] for name in LIMITS} == LIMITS
     assert MOMENT.fullmatch(queue["created_at"])
     assert client.get("/queues/mail").json() == queue
+
+
+def test_how_long_a_queue_keeps_its_tasks_is_changed_and_taken_back(client: TestClient) -> None:
+    add(client, "mail")
+    for days in (1, 0, 36_500, None):
+        changed = client.patch("/queues/mail", json={"retention_days": days}).json()
+        assert (changed["retention_days"], changed["retention_failed_days"]) == (days, None)
+    for days in (-1, 36_501, 1.5, "7"):
+        problem(client.patch("/queues/mail", json={"retention_days": days}), 422, "invalid")
+
+
+def test_who_paused_a_queue_is_told_until_it_is_resumed(client: TestClient) -> None:
+    add(client, "mail")
+    assert client.post("/queues/mail/pause").json()["paused_by"] == "operator"
+    task = create(client, queue="mail")
+    why = client.get(f"/tasks/{task['id']}/why").json()["reasons"]
+    [paused] = [each for each in why if each["code"] == "paused_queue"]
+    assert paused["values"]["actor"] == "operator"
+    assert "By operator." in paused["detail"]
+    assert client.post("/queues/mail/resume").json()["paused_by"] is None
 
 
 def test_a_queue_may_have_nothing_but_a_name(client: TestClient) -> None:

@@ -141,10 +141,12 @@ def test_a_queue_is_paused_until_it_is_resumed(engine: Engine) -> None:
 
     call(engine, "p_pause_queue", "q", "moving")
     assert claim(engine) == []
-    (paused,) = rows(engine, "SELECT is_paused, paused_reason, resume_at FROM queues")
+    (paused,) = rows(engine, "SELECT is_paused, paused_reason, paused_by, resume_at FROM queues")
     call(engine, "p_resume_queue", "q", None)
 
+    assert paused.pop("paused_by").startswith("root@")
     assert paused == {"is_paused": 1, "paused_reason": "moving", "resume_at": None}
+    assert rows(engine, "SELECT paused_by FROM queues") == [{"paused_by": None}]
     assert len(claim(engine)) == 1
 
 

@@ -72,6 +72,19 @@ def test_limits_are_set_and_taken_away(page: Page, engine: Engine) -> None:
     ]
 
 
+def test_how_long_tasks_are_kept_is_set_in_the_form(page: Page, engine: Engine) -> None:
+    limit(engine, "images")
+    page.goto("/ui/queues")
+    row_of(page, "images").get_by_role("button", name="Limits").click()
+    page.get_by_label("Done tasks are kept (days)").fill("7")
+    page.get_by_label("Failed and cancelled ones").fill("0")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.locator(".message")).to_contain_text("is changed")
+    days = "SELECT retention_days, retention_failed_days FROM queues"
+    assert rows(engine, days) == [{"retention_days": 7, "retention_failed_days": 0}]
+
+
 def test_a_limit_that_cannot_be_taken_is_explained_beside_it(
     page: Page, engine: Engine, watch: Watch
 ) -> None:
