@@ -42,5 +42,10 @@ def load(read_settings: Callable[[], Settings], folder: str) -> int:
             back += run(engine, partial(archive.put_back, found=page))
             found += len(page)
     sys.stdout.write(f"{found} tasks in {len(files)} files, {back} put back\n")
+    if back:
+        sys.stdout.write(
+            "The next pruning, within the hour, takes them again unless their queues keep them"
+            " longer: PATCH /queues/{name} with retention_days and retention_failed_days.\n"
+        )
     engine.dispose()
     return 0

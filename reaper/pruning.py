@@ -28,6 +28,9 @@ PAGE = 500
 REST = 2
 """How many times as long as its page took the chore rests: workers come first."""
 
+LEAST_PER_SECOND = 700
+"""But no longer than for this rate: a million tasks shall go within half an hour."""
+
 
 class Pruning:
     """A chore. Any number of reapers may do it at once: each leaves what another has locked."""
@@ -90,5 +93,10 @@ class Pruning:
         began = time.monotonic()
         count = run(self._engine, work)
         if count:
-            self._stop.wait(REST * (time.monotonic() - began))
+            self._stop.wait(rest_after(time.monotonic() - began, count))
         return count
+
+
+def rest_after(seconds: float, count: int) -> float:
+    """Return how long to rest after a page of so many rows that took `seconds`."""
+    return min(REST * seconds, max(count / LEAST_PER_SECOND - seconds, 0))

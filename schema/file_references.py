@@ -137,12 +137,6 @@ def link_held(connection: Connection, hold: Hold, file_id: int) -> bool:
     return True
 
 
-def unlink(connection: Connection, task_ids: Sequence[int]) -> None:
-    """Have tasks refer to no file at all."""
-    if task_ids:
-        connection.execute(delete(TaskFile).where(TaskFile.task_id.in_(task_ids)))
-
-
 def _use(connection: Connection, file_ids: Collection[int]) -> set[int]:
     """Take note that files are used now, and lock them; return those that there are."""
     ids = sorted([file_id for file_id in file_ids if 0 < file_id <= MAX_ID])

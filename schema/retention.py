@@ -11,8 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete
 
 from schema import tasks
-from schema.models.history import TaskAttempt, TaskEvent
-from schema.models.requests import TaskFile
+from schema.models.history import TaskEvent
 from schema.models.workers import Worker
 
 _DAYS = """CASE tasks.status WHEN 'done' THEN COALESCE(queues.retention_days, %s)
@@ -92,8 +91,9 @@ def lock(connection: Connection, due: Sequence[int], newest: datetime | None) ->
 
 def erase(connection: Connection, task_ids: Sequence[int]) -> None:
     """Take away locked tasks with all that belongs to them."""
-    for model in (TaskAttempt, TaskEvent, TaskFile):
-        connection.execute(delete(model).where(model.task_id.in_(task_ids)))
+    ids = ",".join(map(str, task_ids))
+    for table in ("task_attempts", "task_events"):
+        connection.exec_driver_sql(f"DELETE FROM {table} WHERE task_id IN ({ids})")
     tasks.erase(connection, task_ids)
 
 

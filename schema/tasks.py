@@ -230,10 +230,10 @@ def erase(connection: Connection, task_ids: Sequence[int]) -> None:
     """Take the rows of tasks that the caller has locked."""
     if not task_ids:
         return
-    connection.execute(delete(TaskPayload).where(TaskPayload.task_id.in_(task_ids)))
-    tags.detach(connection, task_ids)
-    file_references.unlink(connection, task_ids)
-    connection.execute(delete(Task).where(Task.id.in_(task_ids)))
+    ids = ",".join(map(str, task_ids))
+    for table in ("task_payloads", "task_tags", "task_files"):
+        connection.exec_driver_sql(f"DELETE FROM {table} WHERE task_id IN ({ids})")
+    connection.exec_driver_sql(f"DELETE FROM tasks WHERE id IN ({ids})")
     note(connection, task_ids)
 
 

@@ -323,5 +323,5 @@ class TestArchive:
         loading = start("reaper", "--load", str(tmp_path))
 
         assert loading.wait() == 0
-        assert loading.output.read_text() == "1 tasks in 1 files, 1 put back\n"
+        assert loading.output.read_text().startswith("1 tasks in 1 files, 1 put back\n")
         assert left(engine) == {task_id}

@@ -1,11 +1,11 @@
-"""Worker processes, started as they are deployed."""
+"""Workers and reapers, started as they are deployed."""
 
 import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,11 @@ STOP_SECONDS = 40.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
-    """A process of `python -m worker` and the file that it logs to."""
+    """A process of `python -m worker`, or another module, and the file that it logs to."""
 
     process: subprocess.Popen[bytes]
     log: Path
+    module: str = "worker"
 
     @property
     def pid(self) -> int:
@@ -33,17 +34,17 @@ class WorkerProcess:
     def wait_until_started(self) -> None:
         """Wait for its "worker started"; raises BenchError when that does not come."""
         end = time.monotonic() + START_SECONDS
-        while "worker started" not in self._events():
+        while f"{self.module} started" not in self._events():
             self.require_alive()
             if time.monotonic() > end:
-                raise BenchError(f"A worker did not start in time: {self.log.read_text()}")
+                raise BenchError(f"A {self.module} did not start in time: {self.log.read_text()}")
             time.sleep(0.02)
 
     def require_alive(self) -> None:
         """Raise BenchError when it has ended."""
         code = self.process.poll()
         if code is not None:
-            raise BenchError(f"A worker ended with {code}: {self.log.read_text()}")
+            raise BenchError(f"A {self.module} ended with {code}: {self.log.read_text()}")
 
     def stop(self) -> None:
         """End it in order, or kill it if that takes too long."""
@@ -74,21 +75,36 @@ def workers(
         yield started
 
 
+@contextmanager
+def reaper(stand: Stand, **variables: str) -> Iterator[WorkerProcess]:
+    """Start a reaper with these settings, wait until it is ready, stop it at the end."""
+    started = _start(stand, "reaper", variables)
+    try:
+        started.wait_until_started()
+        yield started
+    finally:
+        started.stop()
+
+
 def start_worker(stand: Stand, slots: int, queues: str) -> WorkerProcess:
     """Start a worker; the caller stops it."""
-    log = stand.folder / f"worker-{time.monotonic_ns()}.log"
     variables = {
         "WORKER_CONCURRENCY": str(slots),
         "WORKER_QUEUES": queues,
         "WORKER_HANDLERS": "tools.bench.handlers",
     }
+    return _start(stand, "worker", variables)
+
+
+def _start(stand: Stand, module: str, variables: Mapping[str, str]) -> WorkerProcess:
+    log = stand.folder / f"{module}-{time.monotonic_ns()}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            bound([sys.executable, "-m", "worker"]),
+            bound([sys.executable, "-m", module]),
             cwd=ROOT,
-            env=stand.environment() | variables,
+            env=stand.environment() | dict(variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    return WorkerProcess(process, log)
+    return WorkerProcess(process, log, module)

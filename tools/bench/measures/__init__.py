@@ -17,6 +17,7 @@ from tools.bench.measures.lists import Lists
 from tools.bench.measures.memory import Memory
 from tools.bench.measures.pages import Pages
 from tools.bench.measures.pickup import Pickup
+from tools.bench.measures.pruning import Pruning
 from tools.bench.measures.requests import Requests
 from tools.bench.measures.scaling import Scaling
 from tools.bench.measures.snapshot import Snapshot
@@ -43,6 +44,7 @@ MEASURES: Mapping[str, Measure] = {
     "limit": Limit(),
     "memory": Memory(),
     "idle": Idle(),
+    "pruning": Pruning(),
     "batches": Batches(),
     "lists": Lists(),
     "pages": Pages(),
