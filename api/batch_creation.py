@@ -1,6 +1,7 @@
 """The route that creates many tasks at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -25,6 +26,7 @@ from schema import listing, tasks
 from schema.file_references import FilesMissingError
 from schema.limits import MOST_AT_ONCE
 from schema.listing import TaskRow
+from schema.runtime import tracing
 from schema.shown import OPTIONS, summary
 from schema.task_fields import TaskCreation
 
@@ -87,11 +89,12 @@ async def create_tasks(
     good = [(index, each) for index, each in enumerate(checked) if isinstance(each, TaskCreation)]
     invalid = [(index, each) for index, each in enumerate(checked) if isinstance(each, Invalid)]
     language = requested(request.scope)
+    trace = tracing.given(request.headers.get("traceparent"))
     most: int | None = request.app.state.max_queue_depth
 
     def work(connection: Connection) -> Response:
         require_room(connection, most, [creation.queue for _, creation in good])
-        created, taken, unfit = _place_with_files(connection, good)
+        created, taken, unfit = _place_with_files(connection, good, trace)
         if unfit and not batch.partial:
             raise _all_faults(unfit)
         if taken and not batch.partial:
@@ -152,16 +155,16 @@ def _all_faults(refused: Sequence[tuple[int, Invalid]]) -> Invalid:
 
 
 def _place_with_files(
-    connection: Connection, good: Sequence[Checked]
+    connection: Connection, good: Sequence[Checked], trace: str | None
 ) -> tuple[list[TaskRow], list[Refused], list[Unfit]]:
     """Create what can be; return also the tasks that name files that are not there."""
     try:
-        return *_place(connection, good), []
+        return *_place(connection, good, trace), []
     except FilesMissingError as error:
         unfit = _unfit(error, good)
     places = {index for index, _ in unfit}
     others = [(index, creation) for index, creation in good if index not in places]
-    return *_place(connection, others), unfit
+    return *_place(connection, others, trace), unfit
 
 
 def _unfit(error: FilesMissingError, good: Sequence[Checked]) -> list[Unfit]:
@@ -171,9 +174,11 @@ def _unfit(error: FilesMissingError, good: Sequence[Checked]) -> list[Unfit]:
     return [(index, Invalid(found)) for index, found in faults.items()]
 
 
-def _place(connection: Connection, good: Sequence[Checked]) -> tuple[list[TaskRow], list[Refused]]:
+def _place(
+    connection: Connection, good: Sequence[Checked], trace: str | None
+) -> tuple[list[TaskRow], list[Refused]]:
     """Create what can be; return the tasks, and those whose keys are taken."""
-    new = [creation.task() for _, creation in good]
+    new = [replace(creation.task(), traceparent=trace) for _, creation in good]
     placed = tasks.place(connection, new)
     old = [each.task_id for each in placed if not each.is_new]
     there = {task["id"]: task for task in listing.find_all(connection, old)}

@@ -45,6 +45,7 @@ from api.problems import HANDLERS
 from api.rates import Rates
 from api.ui import router as ui
 from schema.endings import Backoff
+from schema.runtime import tracing
 from schema.runtime.files import FileStore
 from schema.runtime.runninghub.keys import by_queue
 from schema.runtime.settings import Settings, settings
@@ -110,6 +111,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[dict[str, Any]]:
         chosen = read_settings()
+        tracing.configure("web")
         application.state.files = FileStore(chosen.files_url)
         application.state.most_file_bytes = chosen.files_max_mb * 1024 * 1024
         async with open_database(chosen.database) as database:
@@ -135,6 +137,7 @@ def _lifespan(
                 application.state.cache = channels.cache
                 application.state.hub = channels.hub
                 yield {"end_streams": channels.hub.close}
+        tracing.end()
 
     return lifespan
 

@@ -1,5 +1,6 @@
 """The routes of tasks."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -27,6 +28,7 @@ from schema import listing, tasks, verbs
 from schema.fields import MAX_ID
 from schema.filters import TaskFilter
 from schema.listing import Page, Place, TaskRow
+from schema.runtime import tracing
 from schema.states import Verb
 from schema.task_fields import TaskChanges, TaskCreation
 from schema.verbs import Answer, Order
@@ -71,7 +73,8 @@ async def create_task(
 ) -> Response:
     """Create a task, unless its unique_key is taken."""
     require_callable(request, creation.callback_url)
-    wanted = Wanted(creation.task(), prefix(request.scope))
+    trace = tracing.given(request.headers.get("traceparent"))
+    wanted = Wanted(replace(creation.task(), traceparent=trace), prefix(request.scope))
     creations: Creations = request.app.state.creations
     return await creations.create(wanted, database)
 

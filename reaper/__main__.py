@@ -8,7 +8,7 @@ from reaper import archiving, doctor
 from reaper.reaper import Reaper
 from schema import server
 from schema.announcing import announced
-from schema.runtime import logging, metrics
+from schema.runtime import logging, metrics, tracing
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import SettingsError, settings
 from schema.runtime.stopping import Stopping
@@ -41,6 +41,7 @@ def _run() -> int:
     try:
         configured = settings()
         logging.configure(configured)
+        tracing.configure("reaper")
         engine = create_thread_engine(configured.database, connections=CONNECTIONS)
         reaper = Reaper(engine, configured, stopping)
         server.wait_until_fit(engine, stopping.asked)
@@ -51,6 +52,7 @@ def _run() -> int:
     with announced(configured, engine):
         reaper.run()
     engine.dispose()
+    tracing.end()
     return 0
 
 

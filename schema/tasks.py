@@ -15,6 +15,7 @@ from schema.inserting import Row, auto_increment_step, insert_rows
 from schema.listing import DETAILS, TaskRow
 from schema.models.tasks import Task, TaskPayload
 from schema.new_task import NewTask
+from schema.runtime import tracing
 from schema.runtime.changes import note
 from schema.runtime.errors import is_duplicate_key
 from schema.runtime.metrics import note_enqueued
@@ -130,6 +131,11 @@ def place(connection: Connection, new: Sequence[NewTask]) -> list[Placed]:
     """
     if not new:
         return []
+    with tracing.enqueueing(new) as traced:
+        return _place(connection, traced)
+
+
+def _place(connection: Connection, new: Sequence[NewTask]) -> list[Placed]:
     payloads = [None if task.payload is None else _payload(task.payload) for task in new]
     files = [references_in(payload) for payload in payloads]
     file_references.require(connection, files)

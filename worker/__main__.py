@@ -8,7 +8,7 @@ from types import FrameType
 
 from schema import hub_queues, server
 from schema.queue_choice import QueueChoice, QueueChoiceError
-from schema.runtime import logging, metrics
+from schema.runtime import logging, metrics, tracing
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.garbage import collect_less_often
 from schema.runtime.settings import SettingsError, settings
@@ -66,6 +66,7 @@ def _work(mode: Mode) -> int:
     stopping = _listen()
     configured = settings()
     logging.configure(configured)
+    tracing.configure("worker")
     end_what_hangs(stopping, configured.worker_grace_seconds)
     command_file.commands()  # what is wrong with it is told now
     registry = handlers.load(configured.handler_modules)
@@ -83,6 +84,7 @@ def _work(mode: Mode) -> int:
     collect_less_often()
     succeeded = worker.run({Mode.ONCE: part.is_passed, Mode.DRAIN: part.is_drained}.get(mode))
     engine.dispose()
+    tracing.end()
     return 0 if succeeded else 1
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
+from schema import traces
 from schema.limits import CALLBACK_RETRY_SECONDS
 from schema.reserved import CALLBACK_TYPE
 from schema.runtime.settings import settings
 from worker import outbound
 from worker.context import Context
 from worker.handlers import handler
-from worker.outbound.tracing import traceparent
 from worker.signals import PermanentFailure, Retry
 
 ANSWER_SECONDS = 20.0
@@ -56,7 +56,7 @@ async def deliver(context: Context, payload: Callback) -> dict[str, int]:
         "webhook-id": payload.id,
         "webhook-timestamp": str(moment),
         "webhook-signature": signature(keys, payload.id, moment, body),
-        "traceparent": traceparent(context.traceparent),
+        "traceparent": traces.child_of(context.traceparent),
     }
     client = await outbound.client()
     request = client.build_request("POST", payload.url, content=body, headers=headers)

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime, timedelta
 from mimetypes import guess_type
 from pathlib import Path
@@ -130,12 +131,12 @@ class Context:
         right.
         """
         try:
-            task = TaskCreation.model_validate({"on_conflict": "return", **fields}).task()
+            asked = TaskCreation.model_validate({"on_conflict": "return", **fields}).task()
         except ValidationError as error:
             item = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in item["loc"])
             raise ValueError(f"enqueue: {where}: {item['msg']}") from None
-        self._enqueued.append(task)
+        self._enqueued.append(replace(asked, traceparent=self.traceparent))
         return DONE
 
     def fetch(self, file_id: int) -> Any:

@@ -22,6 +22,7 @@ from schema.runtime.transactions import run, transaction
 from schema.workers import WorkerDescription
 from worker.attempt import Attempt, Reason
 from worker.identity import Identity, new_id
+from worker.pulse import Pulse, no_pulse
 from worker.reporting import Reporter
 from worker.running import Running
 from worker.runninghub import hints as run_hints
@@ -54,6 +55,7 @@ class Reflexes:
     end: End
     release: Release
     vigil: Vigil
+    pulse: Pulse = no_pulse
 
 
 class Heart:
@@ -81,6 +83,7 @@ class Heart:
         """Register the worker, however long that takes unless `give_up` is set; begin to beat."""
         self._description = description
         while not give_up.is_set():
+            self._reflexes.pulse()
             try:
                 self._register()
             except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend
@@ -120,6 +123,7 @@ class Heart:
 
     def _try_to_beat(self) -> float:
         """Beat and return the seconds to the next beat, or to the next try."""
+        self._reflexes.pulse()
         try:
             self._beat()
         except Exception as error:  # noqa: BLE001  # wait_after raises what waiting cannot mend

@@ -10,12 +10,12 @@ import httpx2
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from schema import traces
 from schema.destinations import URL_LENGTH, destination_of
 from worker import outbound
 from worker.context import Context
 from worker.handlers import handler
 from worker.outbound import Answer
-from worker.outbound.tracing import traceparent
 from worker.signals import PermanentFailure, Retry, Snooze
 
 BODY_BYTES = 256 * 1024
@@ -138,7 +138,7 @@ def _sent(context: Context, payload: HttpRequest) -> dict[str, str]:
     """Return the headers: those of the payload go before ours."""
     ours = {
         "idempotency-key": context.idempotency_key,
-        "traceparent": traceparent(context.traceparent),
+        "traceparent": traces.child_of(context.traceparent),
     }
     if payload.is_json:
         ours["content-type"] = "application/json"

@@ -12,7 +12,7 @@ from schema.attempts import Hold, Settlement
 from schema.endings import Backoff
 from schema.leases import release_unknown
 from schema.queue_choice import QueueChoice
-from schema.runtime import metrics
+from schema.runtime import metrics, tracing
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.files import open_store
 from schema.runtime.logging import get_logger
@@ -37,11 +37,13 @@ from worker.handlers import Handler, Kind
 from worker.heart import Heart, Reflexes
 from worker.identity import Identity
 from worker.keeping import TaskKeeper, Writers
+from worker.pulse import pulse_in
 from worker.running import Running
 from worker.saver import Saver
 from worker.slots import Slots
 from worker.streak import Streak
 from worker.threads import watched
+from worker.tracing import Traces
 from worker.vigil import Vigil
 from worker.watchdog import Watchdog
 
@@ -70,6 +72,8 @@ class Worker:
         self._handlers = handlers
         self._stopping = stopping
         self._failed = threading.Event()
+        spans = tracing.active()
+        self._traces = None if spans is None else Traces(spans)
         self._identity = Identity()
         self._running = Running()
         self._slots = Slots(settings.worker_concurrency)
@@ -88,7 +92,9 @@ class Worker:
         pressure = Backpressure(self._completer.backlog, self._slots.total)
         self._claimer = Claimer(engine, who, self._slots, self._begin, pressure, self._fail)
         vigil = Vigil(self._slots, self._fail)
-        reflexes = Reflexes(keeper.end, self._release_unknown, vigil)
+        reflexes = Reflexes(
+            keeper.end, self._release_unknown, vigil, pulse_in(settings.worker_health_file)
+        )
         self._heart = Heart(self._heart_engine, self._identity, self._running, reflexes, self._fail)
         self._executors = self._make_executors()
         self._parts = self._make_parts()
@@ -194,6 +200,8 @@ class Worker:
         self._stopping.asked.set()
 
     def _begin(self, batch: Batch) -> None:
+        if self._traces is not None:
+            batch = self._traces.begin(batch)
         self._keeper.start(batch)
         if self._settings.metrics_port is not None:
             metrics.note_started(
@@ -202,6 +210,8 @@ class Worker:
 
     def _settled(self, batch: Sequence[Settlement], lost: Sequence[Settlement]) -> None:
         self._keeper.settled(batch, lost)
+        if self._traces is not None:
+            self._traces.end(batch, lost)
         if self._settings.metrics_port is not None:
             refused = {(each.task_id, each.fence) for each in lost}
             taken = (each for each in batch if (each.task_id, each.fence) not in refused)

@@ -10,6 +10,9 @@ from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import SettingsError, settings
 from schema.server import WrongServerError, check_version
 
+LOCK_SECONDS = 4
+"""How long a migration waits for whoever uses a table, as a dump does."""
+
 
 def run() -> None:
     """Run the migrations, or print their SQL with `--sql`.
@@ -22,6 +25,9 @@ def run() -> None:
             context.run_migrations()
         return
     with _connected() as connection:
+        # Who waits for a table's lock makes all claims wait behind him: rather fail, and try again.
+        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
+        connection.commit()  # else Alembic would leave its own transaction to us
         context.configure(connection=connection, target_metadata=metadata)
         with context.begin_transaction():
             context.run_migrations()

@@ -15,6 +15,7 @@ from tools.bench.measures.idle import Idle
 from tools.bench.measures.limit import Limit
 from tools.bench.measures.lists import Lists
 from tools.bench.measures.memory import Memory
+from tools.bench.measures.migrating import Migrating
 from tools.bench.measures.pages import Pages
 from tools.bench.measures.pickup import Pickup
 from tools.bench.measures.pruning import Pruning
@@ -45,6 +46,7 @@ MEASURES: Mapping[str, Measure] = {
     "memory": Memory(),
     "idle": Idle(),
     "pruning": Pruning(),
+    "migrating": Migrating(),
     "batches": Batches(),
     "lists": Lists(),
     "pages": Pages(),
