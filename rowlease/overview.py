@@ -11,7 +11,12 @@ from rowlease.task_records import State
 
 Period = Literal["15m", "1h", "24h", "7d"]
 AlarmCode = Literal[
-    "dispatcher_stopped", "reaper_silent", "no_worker", "queue_paused", "schedule_overdue"
+    "dispatcher_stopped",
+    "reaper_silent",
+    "no_worker",
+    "purge_held_up",
+    "queue_paused",
+    "schedule_overdue",
 ]
 
 

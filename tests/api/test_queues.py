@@ -53,8 +53,8 @@ def test_how_long_a_queue_keeps_its_tasks_is_changed_and_taken_back(client: Test
     for days in (1, 0, 36_500, None):
         changed = client.patch("/queues/mail", json={"retention_days": days}).json()
         assert (changed["retention_days"], changed["retention_failed_days"]) == (days, None)
-    for days in (-1, 36_501, 1.5, "7"):
-        problem(client.patch("/queues/mail", json={"retention_days": days}), 422, "invalid")
+    for wrong in (-1, 36_501, 1.5, "7"):
+        problem(client.patch("/queues/mail", json={"retention_days": wrong}), 422, "invalid")
 
 
 def test_who_paused_a_queue_is_told_until_it_is_resumed(client: TestClient) -> None:
