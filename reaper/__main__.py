@@ -1,7 +1,6 @@
 """The reaper process: `python -m reaper`; `--doctor` looks how things stand, and ends."""
 
 import argparse
-import os
 import sys
 
 from reaper import archiving, doctor
@@ -11,7 +10,7 @@ from schema.announcing import announced
 from schema.runtime import logging, metrics, tracing
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.settings import SettingsError, settings
-from schema.runtime.stopping import Stopping
+from schema.runtime.stopping import Stopping, leave
 
 CONNECTIONS = 6
 
@@ -57,8 +56,4 @@ def _run() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Not by sys.exit: on a busy machine the interpreter was seen to take 20 s over its own end.
-    os._exit(code)
+    leave(main())

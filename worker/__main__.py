@@ -1,6 +1,5 @@
 """The worker process: `python -m worker`."""
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from schema.runtime import logging, metrics, tracing
 from schema.runtime.engine import create_thread_engine
 from schema.runtime.garbage import collect_less_often
 from schema.runtime.settings import SettingsError, settings
-from schema.runtime.stopping import Stopping
+from schema.runtime.stopping import Stopping, leave
 from schema.runtime.transactions import run
 from worker import checking, command_file, filing, handlers, reloading
 from worker.draining import end_what_hangs
@@ -97,6 +96,4 @@ def _listen() -> Stopping:
 if __name__ == "__main__":
     exit_code = main(sys.argv[1:])
     clean_up()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(exit_code)  # a thread that a handler left behind would hold up the interpreter
+    leave(exit_code)

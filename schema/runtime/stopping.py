@@ -1,9 +1,13 @@
-"""How a process is told to stop: SIGTERM or SIGINT, and a second one to hurry."""
+"""How a process is told to stop, SIGTERM or SIGINT, a second one to hurry; and how it leaves."""
 
 import _thread
+import contextlib
+import os
 import signal
+import sys
 import threading
 from types import FrameType
+from typing import NoReturn
 
 
 class Stopping:
@@ -24,3 +28,15 @@ class Stopping:
         self._was_told = True
         # In another thread: the signal may have interrupted a wait() that holds the event's lock.
         _thread.start_new_thread(event.set, ())
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End the process at once, with what it has said so far.
+
+    Not by sys.exit: a thread that is left behind would hold up the interpreter, and on a busy
+    machine that was seen to take 20 s over its own end.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # its disk is full
+            stream.flush()
+    os._exit(exit_code)

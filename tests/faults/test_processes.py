@@ -1,34 +1,26 @@
-"""Processes that end, freeze or run full at a chosen moment."""
+"""Processes that end or freeze at a chosen moment."""
 
+import os
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from subprocess import run as run_command
 
 import pytest
 from sqlalchemy import Engine
-from starlette.testclient import TestClient
 
-from api.main import build
-from schema.runtime.settings import Settings
 from schema.runtime.transactions import transaction
-from tests.api.requests import local_client
 from tests.processes import Start
 from tests.rows import attempts, claim, make, row, rows
 from tests.waiting import wait_for
 from tools.faults import handlers
 from tools.faults.checker import check, report
 from tools.faults.evidence import gather
-from tools.servers import Database, database
 from tools.servers.proxy import proxy
-from tools.soak.stand import migrate
 
 CARE = {"WORKER_DEAD_SECONDS": "3", "REAPER_INTERVAL_SECONDS": "0.2", "RETRY_BACKOFF_SECONDS": "0"}
 CLAIMABLE_SECONDS = 15
-SMALL = {
-    "mysql": ["--innodb-redo-log-capacity=16M", "--disable-log-bin"],
-    "mariadb": ["--innodb-log-file-size=16M"],
-}
 
 MOMENTS = {
     "it asks for work": b"FOR UPDATE SKIP LOCKED",
@@ -89,6 +81,44 @@ def test_the_task_of_a_dead_worker_is_claimable_within_15_seconds_by_default(
     assert [each["outcome"] for each in attempts(engine, task_id)] == ["lost"]
 
 
+@pytest.fixture
+def as_process_one(
+    engine: Engine,  # noqa: ARG001  # the server is none of them
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Have processes be started as the first of a PID namespace, as in a container."""
+    words = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no PID namespace can be made here")
+    wrapped = tmp_path / "python"
+    wrapped.write_text(f'#!/bin/sh\nexec {" ".join(words)} {sys.executable} "$@"\n')
+    wrapped.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(wrapped))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("as_process_one")
+@pytest.mark.parametrize("kind", ["async", "def", "thread"])
+def test_a_worker_drains_as_process_one_of_a_container(
+    engine: Engine, start: Start, tmp_path: Path, kind: str
+) -> None:
+    marks = tmp_path / "marks"
+    marks.touch()
+    payload = {"seconds": 30, "marks": str(marks)}
+    (task_id,) = make(engine, task_type=f"{kind}.sleep", payload=payload, timeout_seconds=600)
+    own = {"WORKER_HANDLERS": "tests.worker.sample_handlers", "WORKER_GRACE_SECONDS": "1"}
+    worker = start("worker", **own)
+    wait_for(marks.read_text)
+
+    (inner,) = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    os.kill(int(inner), signal.SIGTERM)
+
+    assert worker.wait() == 0
+    assert [each["outcome"] for each in attempts(engine, task_id)] == ["released"]
+    assert row(engine, task_id)["current_retry_count"] == 0
+
+
 HELD = """UPDATE tasks SET status = 'in_progress', fence = 1, worker_id = 'gone',
     started_at = UTC_TIMESTAMP(6), lease_expires_at = UTC_TIMESTAMP(6)"""
 
@@ -119,45 +149,3 @@ def test_a_hundred_thousand_leases_that_end_together_hold_up_nobody(
         "SELECT TIMESTAMPDIFF(MICROSECOND, MIN(available_at), MAX(available_at)) AS n FROM tasks"
     )
     assert rows(engine, spread)[0]["n"] > 500_000
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 600 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = run_command(
-        ["mount", "-t", "tmpfs", "-o", "size=600m", "tmpfs", folder],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("nothing can be mounted here")
-    yield folder
-    run_command(["umount", "-l", folder], check=True)
-
-
-@pytest.mark.slow
-def test_a_full_disk_is_503_and_heals(small_disk: Path, server: Database) -> None:
-    with database(server.kind, small_disk / "server", SMALL[server.kind]) as full:
-        migrate(full.url)
-        with local_client(build(lambda: Settings(database_url=full.url))) as client:
-            assert create(client) == 201
-            filler = small_disk / "filler"
-            run_command(
-                ["dd", "if=/dev/zero", f"of={filler}", "bs=1M"], capture_output=True, check=False
-            )
-            seen = {create(client) for _ in range(60)}
-            filler.unlink()
-            full.start()  # MariaDB ends itself when its disk is full; MySQL waits
-
-            wait_for(lambda: create(client) == 201, seconds=90)
-            assert 503 in seen
-            assert seen <= {201, 503}
-            assert client.get("/livez").status_code == 200
-
-
-def create(client: TestClient) -> int:
-    """Create a task that takes room, and return the status of the answer."""
-    body = {"title": "a task", "payload": {"text": "x" * 200_000}}
-    return int(client.post("/tasks", json=body).status_code)
