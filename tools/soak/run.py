@@ -16,7 +16,7 @@ TICK_SECONDS = 0.05
 SAMPLE_SECONDS = 5.0
 WARM_SECONDS = 5.0
 START_SECONDS = 60.0
-END_SECONDS = 300.0
+END_SECONDS = 900.0
 
 _UNFINISHED = """SELECT COUNT(*) FROM tasks
 WHERE status IN ('to_do', 'in_progress', 'retrying', 'paused')"""
@@ -53,6 +53,7 @@ def soak(place: Stand, plan: Plan) -> dict[str, Any]:
         faults.close()
         for client in clients:
             client.stop()
+    place.engine.dispose()  # faults have ended sessions
     resume_all(place)
     left = wait_until_all_ended(place)
     evidence = gather(place.engine, place.acks, place.effects)
