@@ -1,10 +1,12 @@
 """Engines, and what every session forces whatever the server's defaults are."""
 
 import json
+import ssl
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
+from pymysql.connections import Connection as PyMySQLConnection
 from pymysql.constants import FIELD_TYPE
 from pymysql.converters import conversions
 from sqlalchemy import URL, Engine, create_engine, event
@@ -102,6 +104,23 @@ _CONVERSIONS = conversions | {
     FIELD_TYPE.DATETIME: datetime.fromisoformat,
     FIELD_TYPE.TIMESTAMP: datetime.fromisoformat,
 }
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what connections need for TLS where nothing is said of it, the same for all.
+
+    PyMySQL makes it anew for each, with every CA of this machine: 18 ms, and a megabyte that a
+    connection which broke keeps until the garbage collector comes.
+    """
+    made: ssl.SSLContext = _own_tls(None, {})
+    return made
+
+
+_own_tls = PyMySQLConnection._create_ssl_ctx  # noqa: SLF001
+PyMySQLConnection._create_ssl_ctx = (  # noqa: SLF001
+    lambda self, options: _own_tls(self, options) if options else _tls()
+)
 
 _POOL: dict[str, Any] = {
     "max_overflow": 0,

@@ -97,3 +97,11 @@ def test_a_connection_to_a_server_that_became_read_only_is_dropped(database_url:
 
     assert caught.value.connection_invalidated
     assert second != first
+
+
+def test_connections_share_what_they_need_for_tls(database_url: str) -> None:
+    engine = create_thread_engine(DatabaseAddress.parse(database_url), connections=2)
+    with engine.connect() as one, engine.connect() as other:
+        drivers: list[Any] = [each.connection.driver_connection for each in (one, other)]
+        assert drivers[0].ctx is drivers[1].ctx
+    engine.dispose()
