@@ -6,6 +6,7 @@ WORKERS ?= 1
 DB ?=
 DEMO ?=
 PROCFILE ?=
+PEERS ?=
 HOURS ?= 1
 ARGS ?=
 EXTRA ?=
@@ -40,8 +41,8 @@ check: .venv/development ## lint, formatting, types and imports
 docs: .venv/site ## build the pages as a site, in build/site
 	@$(RUN) -m tools.site
 
-bench: .venv/runtime ## measure on private servers: ARGS="--db mysql --only drain"; --help says more
-	@$(RUN) -m tools.bench $(ARGS)
+bench: .venv/runtime ## measure on private servers: ARGS="--db mysql --only drain"; --help says more; PEERS=celery,arq or PEERS=all beside others
+	@$(RUN) -m tools.bench$(if $(PEERS),.peers --peers '$(PEERS)') $(ARGS)
 
 lock: .venv/runtime ## pin the newest versions that pyproject.toml allows, with hashes: EXTRA=s3 with that driver
 	$(RUN) -m pip install -qq uv

@@ -21,8 +21,11 @@ from tools.servers import Database
 
 SMALL = {
     "drain": "tasks=30 slots=5 batch=7",
-    "scaling": "tasks=30 slots=5",
+    "scaling": "tasks=30 slots=5 most=2",
     "functions": "tasks=10 slots=2",
+    "threads": "tasks=10 slots=2",
+    "enqueue": "seconds=0.12 connections=2 batch=3",
+    "disk": "tasks=30 slots=5",
     "backlog": "few=10 many=20 most=30 finished=5 slots=3 rounds=4",
     "snapshot": "tasks=60 slots=3",
     "pickup": "samples=3 interval_seconds=0.01 idle_seconds=0.05 idle_workers=1",

@@ -10,13 +10,16 @@ import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from tools.bench.errors import BenchError
 from tools.bench.figures import table
-from tools.bench.measures import MEASURES, Measure
+from tools.bench.measures import MEASURES, Measure, Sized
 from tools.bench.runner import Plan, take_all
 from tools.servers import DATABASES, ServerError
 from tools.servers.installing import ensure_database
+
+T = TypeVar("T", bound=Sized)
 
 FOLDER = Path("build/bench")
 
@@ -56,7 +59,7 @@ def chosen(only: str, sizes: Sequence[str] = ()) -> Mapping[str, Measure]:
     return measures
 
 
-def resized(measure: Measure, change: str) -> Measure:
+def resized(measure: T, change: str) -> T:
     """Return a measure with one size changed, as in "tasks=1000"."""
     name, _, value = change.partition("=")
     types = {field.name: field.type for field in dataclasses.fields(measure)}

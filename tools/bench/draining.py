@@ -23,6 +23,9 @@ _UNFINISHED = "SELECT 1 FROM tasks WHERE status = %s AND queue = %s LIMIT 1"
 _SPAN = """SELECT COUNT(*), SUM(status = 'done'),
     TIMESTAMPDIFF(MICROSECOND, MIN(started_at), MAX(finished_at)) / 1e6
 FROM tasks WHERE queue = %s"""
+_HISTORY = "SELECT COUNT FROM information_schema.innodb_metrics WHERE NAME = 'trx_rseg_history_len'"
+_COUNTERS = ("Questions", "Com_commit")
+_ASKED = f"SHOW {{}} STATUS WHERE Variable_name IN {_COUNTERS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,17 @@ class Drained:
 
     tasks_per_second runs from the first started_at to the last finished_at in the database.
     Microseconds of processor time are per task; busy_elsewhere is the processor time per second
-    that went to anything but the workers and the server.
+    that went to anything but the workers and the server. Statements and commits are the workers',
+    per task; history_growth is by how many transactions what is to be purged grew.
     """
 
     tasks_per_second: float
     worker_microseconds: float
     server_microseconds: float
     busy_elsewhere: float
+    statements: float
+    commits: float
+    history_growth: float
 
 
 def drain(stand: Stand, load: Load) -> Drained:
@@ -89,6 +96,23 @@ def wait_until_done(
         time.sleep(LOOK_SECONDS)
 
 
+def history_length(engine: Engine) -> int:
+    """Return how many transactions the server has not purged yet."""
+    with engine.connect() as connection:
+        return int(connection.exec_driver_sql(_HISTORY).scalar() or 0)
+
+
+def _asked_by_others(engine: Engine) -> tuple[int, int]:
+    """Return the statements and the commits that the server was asked for by all but us."""
+    with engine.connect() as connection:
+        everyone, ours = (
+            {row.Variable_name: int(row.Value) for row in connection.exec_driver_sql(query)}
+            for query in (_ASKED.format("GLOBAL"), _ASKED.format("SESSION"))
+        )
+    statements, commits = (everyone[name] - ours[name] for name in _COUNTERS)
+    return statements, commits
+
+
 def _is_unfinished(engine: Engine, queue: str) -> bool:
     with engine.connect() as connection:
         return any(
@@ -105,14 +129,21 @@ class _Clock:
     workers: float
     server: float
     machine: float
+    statements: int
+    commits: int
+    history: int
 
     @classmethod
     def read(cls, stand: Stand, started: list[WorkerProcess]) -> "_Clock":
+        statements, commits = _asked_by_others(stand.engine)
         return cls(
             now=time.monotonic(),
             workers=sum(cpu_seconds(worker.pid) for worker in started),
             server=cpu_seconds(stand.server.pid),
             machine=busy_seconds(),
+            statements=statements,
+            commits=commits,
+            history=history_length(stand.engine),
         )
 
     def since(self, start: "_Clock", tasks: int, rate: float) -> Drained:
@@ -123,4 +154,7 @@ class _Clock:
             worker_microseconds=workers / tasks * 1e6,
             server_microseconds=server / tasks * 1e6,
             busy_elsewhere=max(elsewhere, 0.0) / (self.now - start.now),
+            statements=(self.statements - start.statements) / tasks,
+            commits=(self.commits - start.commits) / tasks,
+            history_growth=self.history - start.history,
         )

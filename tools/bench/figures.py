@@ -5,7 +5,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 _HEAD = ("database", "measure", "figure", "median", "lowest", "highest", "unit", "target", "")
 _NUMBERS = range(3, 6)
@@ -45,6 +45,26 @@ class Taken:
     figure: Figure
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What several runs gave."""
+
+    median: float
+    lowest: float
+    highest: float
+    runs: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Return the spread of one value or more."""
+        return cls(statistics.median(values), min(values), max(values), len(values))
+
+    def __str__(self) -> str:
+        if self.runs == 1:
+            return number(self.median)
+        return f"{number(self.median)} ({number(self.lowest)} to {number(self.highest)})"
+
+
 def write_line(output: TextIO, kind: str, fields: Mapping[str, Any]) -> None:
     """Append a JSON line."""
     output.write(json.dumps({"line": kind, **fields}) + "\n")
@@ -66,6 +86,11 @@ def table(all_taken: Iterable[Taken]) -> str:
     return _aligned([_HEAD, *(_summary(key, figures) for key, figures in groups.items())])
 
 
+def verdict(reached: bool | None) -> str:  # noqa: FBT001
+    """Return how tables say whether a target is reached; None where there is none."""
+    return {True: "reached", False: "NOT REACHED", None: ""}[reached]
+
+
 def quantile(values: Sequence[float], share: float) -> float:
     """Return the smallest of the values that at least `share` of them do not exceed."""
     return sorted(values)[max(math.ceil(share * len(values)) - 1, 0)]
@@ -79,11 +104,10 @@ def number(value: float) -> str:
 
 
 def _summary(key: Sequence[str], figures: Sequence[Figure]) -> tuple[str, ...]:
-    values = [figure.value for figure in figures]
-    median = statistics.median(values)
-    reached = {True: "reached", False: "NOT REACHED", None: ""}[figures[0].reaches(median)]
-    spread = (number(median), number(min(values)), number(max(values)))
-    return (*key, *spread, figures[0].unit, figures[0].target, reached)
+    spread = Spread.of([figure.value for figure in figures])
+    numbers = map(number, (spread.median, spread.lowest, spread.highest))
+    reached = verdict(figures[0].reaches(spread.median))
+    return (*key, *numbers, figures[0].unit, figures[0].target, reached)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -16,14 +16,14 @@ PAYLOAD = {"text": "x" * 107}
 PAGE = 50_000
 """Rows that one statement copies."""
 
-_COPIED = [
+COPIED = [
     column.name
     for column in Task.__table__.columns
     if column.computed is None and column.name not in {"id", "available_at"}
 ]
 
-_COPY = f"""INSERT INTO tasks ({", ".join(_COPIED)}, available_at)
-SELECT {", ".join(_COPIED)}, available_at + INTERVAL %s MICROSECOND
+_COPY = f"""INSERT INTO tasks ({", ".join(COPIED)}, available_at)
+SELECT {", ".join(COPIED)}, available_at + INTERVAL %s MICROSECOND
 FROM tasks FORCE INDEX (PRIMARY) WHERE id >= %s ORDER BY id LIMIT %s"""
 
 _COPY_PAYLOADS = """INSERT INTO task_payloads (task_id, payload)

@@ -7,6 +7,7 @@ from worker import Context, handler
 
 NOOP = "bench.noop"
 NOOP_FUNCTION = "bench.noop_function"
+NOOP_THREAD = "bench.noop_thread"
 STAMP = "bench.stamp"
 
 
@@ -18,6 +19,11 @@ async def noop(context: Context, payload: dict[str, Any]) -> None:
 @handler(NOOP_FUNCTION)
 def noop_function(context: Context, payload: dict[str, Any]) -> None:
     """Do nothing, in a child process."""
+
+
+@handler(NOOP_THREAD, executor="thread")
+def noop_thread(context: Context, payload: dict[str, Any]) -> None:
+    """Do nothing, in a thread."""
 
 
 @handler(STAMP)

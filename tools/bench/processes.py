@@ -12,9 +12,14 @@ def resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def proportional_bytes(pid: int) -> int:
+    """Return the memory of a process and its descendants, what they share counted once (PSS)."""
+    return sum(_proportional_bytes(each) for each in family(pid))
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process and all its living descendants have used."""
-    return sum(_own_cpu_seconds(each) for each in _family(pid))
+    return sum(_own_cpu_seconds(each) for each in family(pid))
 
 
 def busy_seconds() -> float:
@@ -25,6 +30,14 @@ def busy_seconds() -> float:
     return (user + nice + system + irq + soft_irq) / _TICKS
 
 
+def _proportional_bytes(pid: int) -> int:
+    try:
+        told = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(line.split()[1]) for line in told.splitlines() if line.startswith("Pss:")) * 1024
+
+
 def _own_cpu_seconds(pid: int) -> float:
     try:
         fields = _stat(pid)
@@ -33,7 +46,8 @@ def _own_cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Return a process and all its living descendants, parents before their children."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -51,14 +51,28 @@ def conditions(plan: Plan, stands: Sequence[Stand]) -> dict[str, Any]:
     }
     return {
         "at": _now(),
-        "cores": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "file_system": file_system(plan.folder),
+        **machine(plan.folder),
         "servers": servers,
         "sizes": {name: asdict(measure) for name, measure in plan.measures.items()},
     }
+
+
+def machine(folder: Path) -> dict[str, Any]:
+    """Return what machine this is, and on what kind of file system a folder lies."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "file_system": file_system(folder),
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def _take(measure: Measure, name: str, place: Stand, run: int) -> Iterator[Taken]:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,18 @@ QUIET_SHARE = 0.1
 KEPT = {"settings"}
 """Tables whose first rows come with the migration."""
 
-_LOSSY = {"innodb_flush_log_at_trx_commit": "1", "innodb_doublewrite": "ON", "sync_binlog": "1"}
+DURABLE: Mapping[DatabaseKind, Sequence[str]] = {
+    "mysql": (),
+    "mariadb": ("--log-bin", "--sync-binlog=1"),
+}
+"""Options with which a commit costs the same on both: MySQL has a binary log by default."""
+
+_LOSSY = {
+    "innodb_doublewrite": "ON",
+    "innodb_flush_log_at_trx_commit": "1",
+    "log_bin": "ON",
+    "sync_binlog": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +63,7 @@ class Stand:
 
     def empty(self) -> None:
         """Empty all tables, and begin with new files: what was deleted leaves nothing to purge."""
-        with transaction(self.engine) as connection:
-            connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
-            for table in metadata.sorted_tables:
-                if table.name not in KEPT:
-                    connection.exec_driver_sql(f"TRUNCATE TABLE {table.name}")
-            connection.exec_driver_sql("SET SESSION foreign_key_checks = 1")
+        empty(self.engine)
 
     def wait_until_quiet(self) -> None:
         """Wait until the server has done what it put off: purge, pages to be written."""
@@ -70,6 +76,16 @@ class Stand:
                 return
 
 
+def empty(engine: Engine) -> None:
+    """Empty all tables of a database."""
+    with transaction(engine) as connection:
+        connection.exec_driver_sql("SET SESSION foreign_key_checks = 0")
+        for table in metadata.sorted_tables:
+            if table.name not in KEPT:
+                connection.exec_driver_sql(f"TRUNCATE TABLE {table.name}")
+        connection.exec_driver_sql("SET SESSION foreign_key_checks = 1")
+
+
 @contextmanager
 def stand(kind: DatabaseKind, parent: Path, options: Sequence[str] = ()) -> Iterator[Stand]:
     """Start a server in a new folder of `parent` and migrate it; all of it goes at the end.
@@ -77,10 +93,10 @@ def stand(kind: DatabaseKind, parent: Path, options: Sequence[str] = ()) -> Iter
     Raises BenchError when the folder or the server's settings would make commits cheap.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    _require_disk(parent)
+    require_disk(parent)
     with (
         tempfile.TemporaryDirectory(prefix=f"{kind}-", dir=parent) as name,
-        database(kind, Path(name), options) as server,
+        database(kind, Path(name), [*DURABLE[kind], *options]) as server,
     ):
         engine = create_thread_engine(DatabaseAddress.parse(server.url), connections=CONNECTIONS)
         try:
@@ -105,8 +121,7 @@ def file_system(path: Path) -> str:
 
 def durability(engine: Engine) -> dict[str, str]:
     """Return the server's variables that decide what a commit survives."""
-    names = ("log_bin", *_LOSSY)
-    query = f"SHOW GLOBAL VARIABLES WHERE Variable_name IN {names}"
+    query = f"SHOW GLOBAL VARIABLES WHERE Variable_name IN {tuple(_LOSSY)}"
     with engine.connect() as connection:
         return {row.Variable_name: row.Value for row in connection.exec_driver_sql(query)}
 
@@ -120,14 +135,13 @@ def _migrate(stand: Stand) -> None:
         raise BenchError(f"The tables could not be made: {done.stderr or done.stdout}")
 
 
-def _require_disk(folder: Path) -> None:
+def require_disk(folder: Path) -> None:
+    """Raise BenchError where commits would be cheap, as in memory."""
     if file_system(folder) in {"tmpfs", "ramfs"}:
         raise BenchError(f"{folder} is in memory, where commits are cheap: name one on a disk.")
 
 
 def _require_durability(stand: Stand) -> None:
     found = durability(stand.engine)
-    has_log = found["log_bin"] == "ON"
-    wanted = {name: value for name, value in _LOSSY.items() if has_log or name != "sync_binlog"}
-    if any(found.get(name) != value for name, value in wanted.items()):
+    if any(found.get(name) != value for name, value in _LOSSY.items()):
         raise BenchError(f"The server does not keep what it commits: {found}.")

@@ -12,10 +12,13 @@ PACKAGES = {
     " Homebrew on macOS (Debian has MariaDB only: DB=mariadb)",
     "mariadb": "mariadb-server-core on Debian and Ubuntu, mariadb-server on Fedora, or mariadb from"
     " Homebrew on macOS",
+    "postgres": "postgresql on Debian and Ubuntu, postgresql-server on Fedora, or postgresql from"
+    " Homebrew on macOS",
     "redis": "redis-server on Debian and Ubuntu, valkey-compat-redis on Fedora, or redis from"
     " Homebrew on macOS",
 }
 VARIABLES = {"mysql": "DATABASE_URL", "mariadb": "DATABASE_URL", "redis": "REDIS_URL"}
+"""Of the kinds that may run elsewhere."""
 
 
 class ServerError(Exception):
@@ -27,9 +30,10 @@ class ProgramMissingError(ServerError):
 
     def __init__(self, kinds: Sequence[str]) -> None:
         packages = "; or ".join(PACKAGES[kind] for kind in kinds)
+        variable = VARIABLES.get(kinds[0])
+        elsewhere = f"; or set {variable} to a server that runs elsewhere" if variable else ""
         super().__init__(
-            f"No {' or '.join(kinds)} server was found: install {packages};"
-            f" or set {VARIABLES[kinds[0]]} to a server that runs elsewhere."
+            f"No {' or '.join(kinds)} server was found: install {packages}{elsewhere}."
         )
 
 

@@ -16,6 +16,7 @@ from tools.servers.programs import (
     find_browser,
     find_client,
     find_database,
+    find_postgres,
     find_redis,
     locate,
 )
@@ -40,6 +41,12 @@ def ensure_redis() -> None:
     """Install the Redis server program, unless found; the errors are those of ensure_database."""
     if not find_redis():
         install("redis", "redis-server")
+
+
+def ensure_postgres() -> None:
+    """Install PostgreSQL, unless found; the errors are those of ensure_database."""
+    if not find_postgres():
+        install("postgres", "postgresql")
 
 
 def ensure_browser() -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from tools.servers import unstable
@@ -36,6 +37,17 @@ def find_redis() -> Program | None:
     """Return the Redis (or Valkey) server program, or None."""
     path = locate("redis-server") or locate("valkey-server")
     return Program((path,)) if path else None
+
+
+def find_postgres() -> Path | None:
+    """Return the folder of the newest PostgreSQL's server programs, or None."""
+    # Debian keeps them by version, out of everyone's way.
+    folders = [*Path("/usr/lib/postgresql").glob("*/bin")]
+    found = sorted((each for each in folders if (each / "postgres").exists()), key=_major)
+    if found:
+        return found[-1]
+    path = locate("postgres")
+    return Path(path).resolve().parent if path else None
 
 
 def find_browser() -> Program | None:
@@ -77,6 +89,11 @@ def unstable_program(name: str) -> Program | None:
     if not (folder / "usr" / name).exists():
         return None
     return Program(unstable.command(folder, name))
+
+
+def _major(folder: Path) -> int:
+    name = folder.parent.name
+    return int(name) if name.isdigit() else 0
 
 
 def _find_mysql() -> Program | None:

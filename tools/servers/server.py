@@ -25,12 +25,13 @@ class Server(ABC):
     group of its own, so Ctrl-C in the terminal does not reach it, and it is killed when the thread
     that started it ends.
 
-    kind: "mysql", "mariadb" or "redis"; port: 0 before the first start; log: what the server
-    printed in all its starts; version: as the server names it, once it has started.
+    kind: "mysql", "mariadb", "postgres" or "redis"; port: 0 before the first start; log: what the
+    server printed in all its starts; version: as the server names it, once it has started.
     """
 
     kind: str
     ready_line: str
+    stop_signal = signal.SIGTERM
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.resolve()
@@ -106,7 +107,7 @@ class Server(ABC):
         """End the server in order, or kill it if that takes longer than `seconds`."""
         if self._process is None:
             return
-        self._process.terminate()
+        self._process.send_signal(self.stop_signal)
         self._process.send_signal(signal.SIGCONT)  # a frozen one would not hear the other
         try:
             self._process.wait(seconds)

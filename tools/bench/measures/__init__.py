@@ -8,7 +8,9 @@ from tools.bench.figures import Figure
 from tools.bench.measures.backlog import Backlog
 from tools.bench.measures.batches import Batches
 from tools.bench.measures.cached import Cached
+from tools.bench.measures.disk import Disk
 from tools.bench.measures.drain import Drain
+from tools.bench.measures.enqueue import Enqueue
 from tools.bench.measures.functions import Functions
 from tools.bench.measures.gates import Gates
 from tools.bench.measures.idle import Idle
@@ -22,13 +24,18 @@ from tools.bench.measures.pruning import Pruning
 from tools.bench.measures.requests import Requests
 from tools.bench.measures.scaling import Scaling
 from tools.bench.measures.snapshot import Snapshot
+from tools.bench.measures.threads import Threads
 from tools.bench.stand import Stand
 
 
-class Measure(Protocol):
-    """Something to measure: a dataclass whose fields are the sizes that it is measured with."""
+class Sized(Protocol):
+    """A dataclass whose fields are sizes."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+class Measure(Sized, Protocol):
+    """Something to measure, with the sizes that it is measured with."""
 
     def measure(self, stand: Stand) -> list[Figure]:
         """Take one run's figures."""
@@ -38,6 +45,9 @@ MEASURES: Mapping[str, Measure] = {
     "drain": Drain(),
     "scaling": Scaling(),
     "functions": Functions(),
+    "threads": Threads(),
+    "enqueue": Enqueue(),
+    "disk": Disk(),
     "backlog": Backlog(),
     "snapshot": Snapshot(),
     "pickup": Pickup(),

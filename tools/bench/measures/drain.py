@@ -34,6 +34,9 @@ class Drain:
             Figure("worker CPU per task", drained.worker_microseconds, "us"),
             Figure("server CPU per task", drained.server_microseconds, "us"),
             Figure("other CPU meanwhile", drained.busy_elsewhere, "cores"),
+            Figure("statements per task", drained.statements, ""),
+            Figure("commits per task", drained.commits, ""),
+            Figure("history length grown by", drained.history_growth, "transactions"),
         ]
 
     def _bare(self, stand: Stand) -> float:

@@ -7,21 +7,20 @@ from tools.bench.figures import Figure
 from tools.bench.handlers import NOOP
 from tools.bench.stand import Stand
 
-PROCESSES = (1, 2, 4)
-
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """Tasks per second by one, two and four worker processes, one right after the other."""
+    """Tasks per second by one worker process, two, four ... `most`, right after each other."""
 
     tasks: int = 60_000
     slots: int = 500
+    most: int = 8
 
     def measure(self, stand: Stand) -> list[Figure]:
         """Take one run's figures."""
         rates = {
             processes: drain(stand, Load(NOOP, self.tasks, self.slots, processes)).tasks_per_second
-            for processes in PROCESSES
+            for processes in self._processes()
         }
         return [
             *(Figure(f"{count} processes", rate, "tasks/s") for count, rate in rates.items()),
@@ -31,3 +30,6 @@ class Scaling:
                 if count > 1
             ),
         ]
+
+    def _processes(self) -> list[int]:
+        return [2**power for power in range(self.most.bit_length()) if 2**power <= self.most]

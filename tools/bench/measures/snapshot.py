@@ -9,6 +9,7 @@ from typing import Any
 from schema import queues
 from schema.runtime.transactions import transaction
 from tools.bench import filling
+from tools.bench.draining import history_length
 from tools.bench.errors import BenchError
 from tools.bench.figures import Figure
 from tools.bench.filling import waiting_task
@@ -24,7 +25,6 @@ _HOLD = (
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT",
 )
-_HISTORY = "SELECT COUNT FROM information_schema.innodb_metrics WHERE NAME = 'trx_rseg_history_len'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ class Snapshot:
         rounds.take(WARM_ROUNDS)
         with _snapshot(stand):
             costs = rounds.take(count)
-            history = _history_length(stand)
+            history = Figure(
+                "history length at the end", history_length(stand.engine), "transactions"
+            )
         return [*_figures(costs[: -(-count // 20)], costs[-(-count // 20) :]), history]
 
 
@@ -82,9 +84,3 @@ def _snapshot(stand: Stand) -> Iterator[None]:
 def _waiting(cursor: Any) -> Any:
     cursor.execute("SELECT COUNT(*) FROM tasks WHERE claimable = 1")
     return cursor.fetchone()
-
-
-def _history_length(stand: Stand) -> Figure:
-    with stand.engine.connect() as connection:
-        length = connection.exec_driver_sql(_HISTORY).scalar()
-    return Figure("history length at the end", float(length or 0), "transactions")

@@ -1,0 +1,1 @@
+"""Other task queues, measured beside ours: `python -m tools.bench.peers`."""
