@@ -10,18 +10,14 @@ from tools.bench.figures import Figure, Spread
 from tools.bench.page import main as write_page
 from tools.bench.peers import journal, targets
 from tools.bench.peers.catalogue import OURS_ROWS, rows
-from tools.bench.peers.measures import Sizes
+from tools.bench.peers.environments import ensure
+from tools.bench.peers.measures import Sizes, Subject, drain
+from tools.bench.peers.programs import Programs
 from tools.bench.peers.records import Records
 from tools.bench.peers.runner import turns
+from tools.bench.peers.stores import Place
+from tools.servers import Database
 
-SMALL = Sizes(
-    tasks=40,
-    one_by_one=4,
-    pickups=3,
-    pause_seconds=0.01,
-    idle_seconds=0.1,
-    killed_tasks=40,
-)
 RECORD = struct.Struct("<qq")
 
 
@@ -111,3 +107,22 @@ def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
     assert "18x procrastinate, postgres | reached |" in page
     assert (tmp_path / "docs" / "benchmarks" / "peers.jsonl").exists()
     assert "procrastinate" in (tmp_path / "docs" / "benchmarks" / "benchmarks.svg").read_text()
+
+
+def test_ours_is_measured_by_what_measures_peers(
+    server: Database, database_url: str, tmp_path: Path
+) -> None:
+    row = next(each for each in OURS_ROWS if each.store == server.kind)
+    programs = Programs(row, ensure(row, tmp_path), database_url, tmp_path)
+    sizes = Sizes(tasks=60, one_by_one=3)
+
+    figures = drain(Subject(row, Place(database_url, server), programs, sizes))
+
+    assert [figure.name for figure in figures] == [
+        "enqueued one by one",
+        "enqueued in bulk",
+        targets.DRAINED,
+        "worker CPU per task",
+        "store CPU per task",
+    ]
+    assert all(figure.value > 0 for figure in figures[:3])

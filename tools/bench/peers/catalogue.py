@@ -89,7 +89,7 @@ _CELERY = Row(
     peer="celery",
     store="redis everysec",
     program="celery",
-    requires=("celery", "redis"),
+    requires=("celery[redis]",),
     settings="prefork of 1, prefetch multiplier 128, no results, no gossip, mingle, heartbeat",
     delivery="at most once: what runs is lost, what is prefetched comes back after an hour",
 )

@@ -33,41 +33,45 @@ def ensure(row: Row, folder: Path) -> Environment:
     if row.is_ours:
         return Environment(_module(sys.executable, row), {}, {})
     place = folder.resolve() / "-".join([row.program.removesuffix(".cjs"), row.store.split()[0]])
-    if not _is_there(place, row):
+    mark = place / "versions.json"
+    if not mark.exists() or json.loads(mark.read_text()).keys() != _names(row):
         shutil.rmtree(place, ignore_errors=True)
-        (_install_node if row.is_node else _install_python)(place, row)
-        (place / "installed").write_text(_wanted(row))
+        versions = (_install_node if row.is_node else _install_python)(place, row)
+        mark.write_text(json.dumps(versions))
+    versions = json.loads(mark.read_text())
     if row.is_node:
-        modules = place / "node_modules"
-        command = ["node", str(APPS / row.program)]
-        return Environment(command, {"NODE_PATH": str(modules)}, _node_versions(modules, row))
-    python = str(place / "bin" / "python")
-    return Environment(_module(python, row), {}, _python_versions(python, row))
+        variables = {"NODE_PATH": str(place / "node_modules")}
+        return Environment(["node", str(APPS / row.program)], variables, versions)
+    return Environment(_module(_python_of(place), row), {}, versions)
 
 
 def _module(python: str, row: Row) -> list[str]:
     return [python, "-m", "tools.bench.peers.apps", row.program]
 
 
-def _wanted(row: Row) -> str:
-    return "\n".join(row.requires)
+def _names(row: Row) -> set[str]:
+    return {name.split("[")[0] for name in row.requires}
 
 
-def _is_there(place: Path, row: Row) -> bool:
-    mark = place / "installed"
-    return mark.exists() and mark.read_text() == _wanted(row)
+def _python_of(place: Path) -> str:
+    return str(place / "bin" / "python")
 
 
-def _install_python(place: Path, row: Row) -> None:
+def _install_python(place: Path, row: Row) -> dict[str, str]:
     _run([_python(row.python), "-m", "venv", str(place)])
-    _run([str(place / "bin" / "python"), "-m", "pip", "install", "-qq", *row.requires])
+    _run([_python_of(place), "-m", "pip", "install", "-qq", *row.requires])
+    listed = json.loads(_run([_python_of(place), "-m", "pip", "list", "--format=json"]))
+    every = {each["name"].lower().replace("_", "-"): each["version"] for each in listed}
+    return {name: every.get(name.lower(), "") for name in _names(row)}
 
 
-def _install_node(place: Path, row: Row) -> None:
+def _install_node(place: Path, row: Row) -> dict[str, str]:
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise BenchError("node and npm are not installed: apt-get install nodejs npm.")
     place.mkdir(parents=True)
     _run(["npm", "install", "--silent", "--no-fund", "--prefix", str(place), *row.requires])
+    packages = {name: place / "node_modules" / name / "package.json" for name in row.requires}
+    return {name: json.loads(path.read_text())["version"] for name, path in packages.items()}
 
 
 def _python(least: tuple[int, int]) -> str:
@@ -80,20 +84,6 @@ def _python(least: tuple[int, int]) -> str:
         if path and subprocess.run([path, "-V"], capture_output=True, check=False).returncode == 0:
             return path
     raise BenchError(f"It needs {name}, which is not installed.")
-
-
-def _python_versions(python: str, row: Row) -> dict[str, str]:
-    listed = _run([python, "-m", "pip", "list", "--format=json"])
-    every = {each["name"].lower(): each["version"] for each in json.loads(listed)}
-    names = [name.split("[")[0] for name in row.requires]
-    return {name: every.get(name.lower().replace("_", "-"), "") for name in names}
-
-
-def _node_versions(modules: Path, row: Row) -> dict[str, str]:
-    return {
-        name: json.loads((modules / name / "package.json").read_text())["version"]
-        for name in row.requires
-    }
 
 
 def _run(words: Sequence[str]) -> str:

@@ -189,14 +189,18 @@ def _wait(
 def _missing_after(
     journals: Sequence[journal.Journal], tasks: int, since: float, seconds: float
 ) -> int:
-    """Wait so long, and on while tasks are still carried out; return how many never were."""
+    """Wait so long, and on until the last worker has begun and has nothing more to do.
+
+    Returns how many tasks were never carried out.
+    """
     progress, seen = time.monotonic(), -1
     while len(journal.times_by_number(journals)) < tasks:
         now, count = time.monotonic(), journal.count(journals)
         if count != seen:
             progress, seen = now, count
-        idle = now - progress >= PROGRESS_SECONDS and now - since >= seconds
-        if idle or now - since >= KILL_PATIENCE_SECONDS:
+        has_begun = journals[-1].count() > 0 or now - since >= START_SECONDS
+        is_idle = has_begun and now - progress >= PROGRESS_SECONDS
+        if (is_idle and now - since >= seconds) or now - since >= KILL_PATIENCE_SECONDS:
             break
         time.sleep(LOOK_SECONDS)
     return tasks - len(journal.times_by_number(journals))
