@@ -143,7 +143,7 @@ _SAQ = Row(
     peer="saq",
     store="redis everysec",
     program="saq",
-    requires=("saq[hiredis]", "redis"),
+    requires=("saq[hiredis]", "redis", "typing-extensions"),
     settings="100 tasks at once",
     delivery="at least once for tasks with retries: swept every minute",
 )
@@ -151,7 +151,7 @@ _BULLMQ = Row(
     peer="bullmq",
     store="redis everysec",
     program="bullmq.cjs",
-    requires=("bullmq",),
+    requires=("bullmq", "ioredis"),
     settings="node, 100 tasks at once, finished ones removed",
     delivery="at least once: comes back after half a minute (stalledInterval)",
 )

@@ -24,6 +24,9 @@ KILL_SHARE = 0.2
 PROGRESS_SECONDS = 2.0
 """After so long without a task a worker will not carry out more of them soon."""
 
+BEGIN_SECONDS = 12.0
+"""Who has carried out nothing so long after the kill finds nothing to do."""
+
 AFTER_KILL_SECONDS = 8.0
 KILL_PATIENCE_SECONDS = 30.0
 
@@ -34,12 +37,12 @@ class Sizes:
 
     tasks: int = 20_000
     one_by_one: int = 2_000
-    create_seconds: float = 2.0
-    fill_seconds: float = 3.0
-    drain_seconds: float = 4.0
+    create_seconds: float = 1.0
+    fill_seconds: float = 2.0
+    drain_seconds: float = 3.0
     pickups: int = 100
-    pause_seconds: float = 0.05
-    idle_seconds: float = 3.0
+    pause_seconds: float = 0.03
+    idle_seconds: float = 2.0
     killed_tasks: int = 2_000
 
 
@@ -122,8 +125,10 @@ MEASURES: Mapping[str, Callable[[Subject], list[Figure]]] = {
     "pickup": pickup,
     "kill": kill,
 }
-BRIEF = ("drain", "drain by two")
-"""What is taken of a row that differs from another only in when its store writes."""
+BRIEF = ("drain",)
+"""What is taken of a row that differs from another only in when its store writes; of ours too,
+beside each peer.
+"""
 
 
 def _fill(subject: Subject, client: Client, tasks: int) -> Made:
@@ -198,7 +203,7 @@ def _missing_after(
         now, count = time.monotonic(), journal.count(journals)
         if count != seen:
             progress, seen = now, count
-        has_begun = journals[-1].count() > 0 or now - since >= START_SECONDS
+        has_begun = journals[-1].count() > 0 or now - since >= BEGIN_SECONDS
         is_idle = has_begun and now - progress >= PROGRESS_SECONDS
         if (is_idle and now - since >= seconds) or now - since >= KILL_PATIENCE_SECONDS:
             break

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tools.bench.stand import ROOT
 from tools.servers.bound import bound
 
 LAST_LINES = 4
+ERROR = re.compile(r"[\w.]*Error\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,4 +203,5 @@ def _kill(process: subprocess.Popen[Any]) -> None:
 def _end_of(log: Path) -> str:
     time.sleep(0.1)  # it may still be writing
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return " / ".join(lines[-LAST_LINES:])
+    errors = [line for line in lines if ERROR.match(line)]
+    return errors[-1] if errors else " / ".join(lines[-LAST_LINES:])

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from pathlib import Path
 
 from tools.bench.errors import BenchError
@@ -21,8 +22,6 @@ from tools.servers import ServerError
 
 ENVIRONMENTS = "peers"
 FULL = tuple(MEASURES)
-SHORT = ("drain",)
-"""What is taken of ours again and again, for the ratios."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +62,17 @@ def take_all(plan: Plan, records: Records) -> None:
 
 
 def turns(rows: Sequence[Row], runs: int) -> Iterator[Turn]:
-    """Yield who is measured when: one of ours before each peer, all of it the first time."""
+    """Yield who is measured when: one of ours before each peer, all of it the first time.
+
+    Brief rows are compared with others of their peer, and come last.
+    """
     for run in range(1, runs + 1):
-        for at, row in enumerate(rows):
-            ours = OURS_ROWS[at % len(OURS_ROWS)]
-            yield Turn(run, ours, FULL if at < len(OURS_ROWS) else SHORT, beside=row.name)
-            yield Turn(run, row, BRIEF if row.is_brief else FULL)
+        ours = cycle(OURS_ROWS)
+        for at, row in enumerate(each for each in rows if not each.is_brief):
+            measures = FULL if at < len(OURS_ROWS) else BRIEF
+            yield Turn(run, next(ours), measures, beside=row.name)
+            yield Turn(run, row, FULL)
+        yield from (Turn(run, row, BRIEF) for row in rows if row.is_brief)
 
 
 def _environments(plan: Plan, records: Records) -> dict[Row, Environment]:
