@@ -105,6 +105,9 @@ class Connection(HttpToolsProtocol):
         self.transport.write(b"".join([STATUS_LINE[400], head.encode(), b"\r\n\r\n", body]))
         self.transport.close()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: the request is answered without."""
+
     def _is_idle(self) -> bool:
         cycle: Any = self.cycle
         return cycle is None or cycle.response_complete

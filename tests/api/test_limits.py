@@ -150,7 +150,13 @@ async def _answers(scope: Scope, receive: Receive, send: Send) -> None:
 def served(keep_alive_seconds: float = 5) -> Iterator[uvicorn.Server]:
     """Serve `_answers`."""
     config = uvicorn.Config(
-        _answers, LOOPBACK, free_port(), http=Connection, lifespan="off", log_config=None
+        _answers,
+        LOOPBACK,
+        free_port(),
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
     )
     config.timeout_keep_alive = keep_alive_seconds  # type: ignore[assignment]  # it takes any number
     server = uvicorn.Server(config)
@@ -193,7 +199,9 @@ def until_answered(connection: socket.socket) -> bytes:
     """Return an answer, whole."""
     received = b""
     while not received.endswith(b"0\r\n\r\n"):
-        received += connection.recv(1_048_576)
+        part = connection.recv(1_048_576)
+        assert part, received[-200:]
+        received += part
     return received
 
 
@@ -251,6 +259,15 @@ def test_only_so_many_requests_wait_for_the_one_before_them() -> None:
         connection.recv(1)
         connection.sendall(b"GET /0 HTTP/1.1\r\nhost: x\r\n\r\n" * (MOST_PIPELINED + 1))
         wait_for(lambda: not server.server_state.connections)
+
+
+def test_a_wish_for_another_protocol_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    with served() as server, connected(server) as connection:
+        connection.sendall(
+            b"GET /0 HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"
+        )
+        assert until_answered(connection).startswith(b"HTTP/1.1 200 OK")
+    assert not [each for each in caplog.records if each.levelname == "WARNING"]
 
 
 def test_what_is_not_http_is_answered_with_a_problem() -> None:
