@@ -49,6 +49,8 @@ def from_pydantic(error: Mapping[str, Any], *, of_task: bool = False) -> Fault:
     """
     place, *path = error["loc"]
     code = SAME_AS.get(error["type"], error["type"])
+    if code == "too_long" and isinstance(error.get("input"), str):
+        code = "string_too_long"  # pydantic tells no texts from lists behind a validator
     if code == "extra_forbidden" and place == "body":
         code = _why_forbidden(path[-1], of_task=of_task and not {"filter", "payload"} & {*path})
     return Fault(_pointer(path), code, error.get("ctx") or {})

@@ -292,6 +292,12 @@ def test_what_cannot_be_taken_is_named(
     assert list(faults(client.post(path, json=content))) == [pointer]
 
 
+def test_a_name_that_is_too_long_is_measured_in_characters(client: TestClient) -> None:
+    response = client.post("/claims", json={"worker_id": "a" * 33})
+
+    assert faults(response) == {"/worker_id": "it can have at most 32 characters"}
+
+
 @pytest.mark.parametrize("outcome", ["failed", "snoozed", "held"])
 def test_an_outcome_says_what_it_must(client: TestClient, outcome: str) -> None:
     end = {"id": 1, "fence": 1, "outcome": outcome}
