@@ -17,8 +17,9 @@ from starlette.types import Message
 
 from api import database, uploads
 from api.main import build
-from schema.runtime.files import Draft, FileStore
+from schema.runtime.files import Draft, FileStore, placed_by
 from schema.runtime.settings import Settings
+from schema.runtime.transactions import CommitUnknownError
 from tests.api.process import api_process
 from tests.api.requests import create, faults, local_client, problem
 from tests.files import file_row, referring
@@ -479,6 +480,21 @@ def test_a_store_that_is_slower_than_the_deadline_does_no_half_of_it(
     assert small.delete(f"/files/{file_id}").status_code == 204
     assert file_row(engine, file_id) == {}
     assert upload(small).status_code == 201
+
+
+def test_what_is_not_committed_is_noted_for_the_reaper(
+    small: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploaded(small, b"committed")
+    assert list((tmp_path / "drafts").iterdir()) == []
+
+    def lose(_connection: object) -> None:
+        raise CommitUnknownError
+
+    monkeypatch.setattr(database, "commit", lose)
+    problem(upload(small), 503, "outcome_unknown")
+
+    assert [placed_by(str(path)) for path in (tmp_path / "drafts").iterdir()] == [SHA]
 
 
 def test_a_store_that_is_away_is_a_503(small: TestClient, tmp_path: Path) -> None:
