@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import yaml  # type: ignore[import-untyped]
 from sqlalchemy import Engine
 
 from schema.runtime.settings import Settings
@@ -21,7 +22,7 @@ from tests.documents.scenes import SCENES
 EXAMPLE = "An example"
 """The title of a block that no test runs."""
 
-HERE = {"console", "json", "sh", "toml"}
+HERE = {"console", "json", "sh", "sql", "toml", "yaml"}
 """What this file runs or reads."""
 
 ELSEWHERE: Mapping[tuple[str, str], str] = {
@@ -92,6 +93,18 @@ def test_documents_are_json(block: Block) -> None:
 @pytest.mark.parametrize("block", [each for each in RUN if each.language == "toml"], ids=name)
 def test_files_are_toml(block: Block) -> None:
     tomllib.loads(block.text)
+
+
+@pytest.mark.parametrize("block", [each for each in RUN if each.language == "yaml"], ids=name)
+def test_files_are_yaml(block: Block) -> None:
+    assert list(yaml.safe_load_all(block.text))
+
+
+@pytest.mark.parametrize("block", [each for each in RUN if each.language == "sql"], ids=name)
+def test_queries_run(engine: Engine, block: Block) -> None:
+    with engine.connect() as connection:
+        for query in block.text.strip().removesuffix(";").split(";\n"):
+            connection.exec_driver_sql(query.replace("%", "%%")).all()
 
 
 def commands(page: str) -> list[Command]:
