@@ -141,6 +141,8 @@ _QUEUE = {
     "timeout_seconds": 600,
     "retry_limit": None,
     "is_paused": False,
+    "retention_days": None,
+    "retention_failed_days": None,
     "paused_reason": None,
     "paused_by": None,
     "paused_at": None,

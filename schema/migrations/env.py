@@ -1,5 +1,7 @@
 """How Alembic reaches the database: the one that DATABASE_URL names."""
 
+import time
+
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection
@@ -7,11 +9,16 @@ from sqlalchemy.exc import DBAPIError
 
 from schema.models import metadata
 from schema.runtime.engine import create_thread_engine
+from schema.runtime.errors import LOCK_WAIT, error_code
 from schema.runtime.settings import SettingsError, settings
 from schema.server import WrongServerError, check_version
 
-LOCK_SECONDS = 4
-"""How long a migration waits for whoever uses a table, as a dump does."""
+LOCK_SECONDS = 1
+"""How long a migration waits for whoever uses a table: all claims wait behind it."""
+
+TRIES = 30
+PAUSE_SECONDS = 0.5
+"""It tries again: between two claims a moment will come. Behind a dump it gives up."""
 
 
 def run() -> None:
@@ -25,13 +32,24 @@ def run() -> None:
             context.run_migrations()
         return
     with _connected() as connection:
-        # Who waits for a table's lock makes all claims wait behind him: rather fail, and try again.
         connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
         connection.commit()  # else Alembic would leave its own transaction to us
-        context.configure(connection=connection, target_metadata=metadata)
-        with context.begin_transaction():
-            context.run_migrations()
+        for attempt in range(1, TRIES + 1):
+            try:
+                _migrate(connection)
+                break
+            except DBAPIError as error:
+                if error_code(error) != LOCK_WAIT or attempt == TRIES:
+                    raise
+                connection.rollback()
+                time.sleep(PAUSE_SECONDS)
     connection.engine.dispose()
+
+
+def _migrate(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=metadata)
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def _connected() -> Connection:

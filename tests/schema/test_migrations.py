@@ -1,6 +1,7 @@
 """The migrations make what the models declare."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from sqlalchemy import CheckConstraint, Engine, Table
 
 from schema.models import metadata
 from tests.conftest import ROOT
-from tests.rows import rows
+from tests.rows import claim, make, rows
+from tests.waiting import wait_for
 
 TABLES = list(metadata.tables.values())
 
@@ -36,6 +38,29 @@ def test_the_migrations_go_down_and_up_again(config: Config, engine: Engine) -> 
 
     assert [name for each in left for name in each.values()] == ["alembic_version"]
     command.check(config)
+
+
+def test_a_migration_waits_for_who_uses_a_table_without_stopping_claims(
+    config: Config, engine: Engine
+) -> None:
+    make(engine, queue="q")
+    command.downgrade(config, "0002")
+    with engine.connect() as using:
+        using.exec_driver_sql("SELECT name FROM queues").all()
+        with ThreadPoolExecutor(1) as pool:
+            upgrade = pool.submit(command.upgrade, config, "head")
+            wait_for(lambda: is_waiting_for_a_table(engine))
+            wait_for(lambda: not is_waiting_for_a_table(engine))  # it gave up, to try again
+            assert len(claim(engine)) == 1
+            using.rollback()
+            upgrade.result()
+
+    command.check(config)
+
+
+def is_waiting_for_a_table(engine: Engine) -> bool:
+    found = rows(engine, "SELECT state FROM information_schema.processlist")
+    return any("metadata lock" in str(each) for each in found)
 
 
 def test_every_table_and_column_has_a_comment(engine: Engine) -> None:
