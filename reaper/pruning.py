@@ -28,7 +28,7 @@ PAGE = 500
 REST = 2
 """How many times as long as its page took the chore rests: workers come first."""
 
-LEAST_PER_SECOND = 700
+LEAST_PER_SECOND = 650
 """But no longer than for this rate: a million tasks shall go within half an hour."""
 
 
