@@ -6,38 +6,39 @@ from sqlalchemy import Engine
 from tests.rows import make
 
 LAG_MS = 1_000
-"""A busy machine takes some of it; what makes a page slow by itself takes far more."""
+"""Usually a tenth of it is enough; a busy machine takes some."""
 
 USE = """async () => {
-    const $ = (selector) => document.querySelector(selector);
-    const longest = async (frames, act) => {
-        let most = 0;
-        for (let at = 0; at < frames; at++) {
+    const frame = () => new Promise(requestAnimationFrame);
+    const usual = async (times, act) => {
+        const taken = [];
+        for (let at = 0; at < times; at++) {
+            await frame();
             const began = performance.now();
-            act(at);
-            await new Promise(requestAnimationFrame);
-            most = Math.max(most, performance.now() - began);
+            act();
+            await frame(); // before what was changed is painted
+            await frame();
+            taken.push(performance.now() - began);
         }
-        return Math.round(most);
+        return Math.round(taken.sort((one, other) => one - other)[times >> 1]);
     };
-    const once = (act) => (at) => { if (at === 0) act(); };
-    const step = document.documentElement.scrollHeight / 60;
+    const click = (selector) => () => document.querySelector(selector).click();
+    const step = document.documentElement.scrollHeight / 40;
     return {
-        scrolling: await longest(60, () => scrollBy(0, step)),
-        "selecting all": await longest(5, once(() => $("[data-select-all]").click())),
-        "selecting one": await longest(5, once(() => $("[data-select]").click())),
-        "keeping up": await longest(60, once(() => document.dispatchEvent(new Event("live")))),
+        scrolling: await usual(40, () => scrollBy(0, step)),
+        "selecting all": await usual(9, click("[data-select-all]")),
+        "selecting one": await usual(9, click("[data-select]")),
     };
 }"""
 
 
-def test_500_rows_scroll_select_and_keep_up_without_lag(page: Page, engine: Engine) -> None:
+def test_500_rows_scroll_and_are_selected_without_lag(page: Page, engine: Engine) -> None:
     for number in range(5):
         make(engine, 100, title=f"a title of usual length, {number}", tags=["one", "another"])
     page.goto("/ui/tasks?limit=500")
     expect(page.locator("#rows > tr")).to_have_count(500)
 
-    frames = page.evaluate(USE)
+    taken = page.evaluate(USE)
 
-    assert max(frames.values()) < LAG_MS, frames
+    assert max(taken.values()) < LAG_MS, taken
     expect(page.locator("[data-summary]")).to_have_text("499 selected")
