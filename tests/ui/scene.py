@@ -50,15 +50,23 @@ def paint(engine: Engine) -> dict[str, int]:
     with transaction(engine) as connection:
         verbs.apply(connection, Order(Verb.PAUSE, "operator", "until the new model"), rest[:4])
         verbs.apply(connection, Order(Verb.STOP, "operator", "not needed any more"), rest[4:7])
-        batches.apply(connection, Order(Verb.REORDER, "operator", None, 7_200), rest[7:9])
+        later = [*rest[7:9], _of_queue(engine, "reports")]
+        batches.apply(connection, Order(Verb.REORDER, "operator", None, 7_200), later)
         counts.count(connection, exactly=True)
-    return {"failed": claimed[16].id, "running": claimed[20].id}
+    return {"failed": claimed[16].id, "running": claimed[20].id, "waiting": later[-1]}
 
 
 def _let_run(engine: Engine, task_id: int, number: int) -> None:
     how = "stage = 'QUEUED'" if number % 3 == 0 else f"progress = {15 + 12 * number}"
     began = f"started_at = UTC_TIMESTAMP(6) - INTERVAL {17 + 41 * number} SECOND"
     change(engine, task_id, f"{how}, workflow_name = 'city-4k', node_count = {9 + number}, {began}")
+
+
+def _of_queue(engine: Engine, queue: str) -> int:
+    """Return the oldest task of a queue that waits."""
+    with engine.connect() as connection:
+        oldest = f"SELECT MIN(id) FROM tasks WHERE status = 'to_do' AND queue = '{queue}'"
+        return int(connection.exec_driver_sql(oldest).scalar_one())
 
 
 def _waiting(engine: Engine) -> list[int]:

@@ -19,7 +19,7 @@ from schema.runtime.engine import create_thread_engine
 from tests.api.process import ROOT, api_process
 from tests.ui.browsers import chromium
 from tests.ui.scene import paint
-from tests.ui.surroundings import surround
+from tests.ui.surroundings import beat, surround
 from tools.servers import database, default_database
 
 FOLDER = ROOT / "docs" / "screenshots"
@@ -35,6 +35,7 @@ SCREENS = {
     "tasks": "/ui/tasks",
     "task-failed": "/ui/tasks/{failed}",
     "task-running": "/ui/tasks/{running}",
+    "task-waiting": "/ui/tasks/{waiting}",
     "new-task": "/ui/tasks/new?like={failed}",
 }
 LOOKS = {
@@ -61,6 +62,7 @@ def main(names: Collection[str]) -> int:
                 screen = SCREENS[name].format_map(there)
                 address = f"{process.client.base_url}".rstrip("/") + screen
                 for look in LOOKS:
+                    beat(engine)
                     _take(browser, address, name, look)
         engine.dispose()
     return 0
