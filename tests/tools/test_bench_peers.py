@@ -83,7 +83,7 @@ def test_targets_are_judged_against_the_best_of_the_peers() -> None:
     }
     (found,) = targets.reached(ours, [slow, fast], medians)
     assert found[2:] == (f"0.5x {fast.name}", "NOT REACHED")
-    assert [told.split(":")[0] for told in targets.better(ours, [slow, fast], medians)] == [
+    assert [told.split("**")[1] for told in targets.better(ours, [slow, fast], medians)] == [
         fast.name
     ]
 

@@ -4,13 +4,23 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
-from tools.servers import Database, DatabaseKind, ServerError, database, default_database, redis
+from tools.servers import (
+    Database,
+    DatabaseKind,
+    ServerError,
+    database,
+    default_database,
+    postgres,
+    redis,
+)
+from tools.servers.programs import find_postgres
 
 DEADLINE_SECONDS = 30
 STARTS_REDIS_AND_WAITS = """
@@ -93,6 +103,18 @@ def test_redis_answers_and_keeps_its_port(tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", port), DEADLINE_SECONDS) as connection:
             connection.sendall(b"PING\r\n")
             assert connection.recv(100) == b"+PONG\r\n"
+
+
+@pytest.mark.skipif(find_postgres() is None, reason="PostgreSQL is not installed")
+def test_postgres_answers_and_stops() -> None:
+    with tempfile.TemporaryDirectory() as name:  # root's tmp_path is closed to other users
+        with postgres(Path(name)) as server:
+            server.run("CREATE DATABASE other")
+            assert server.run("SELECT current_database()", "other") == "other"
+            assert server.version in server.run("SELECT version()")
+            with pytest.raises(ServerError, match="refused SELECT nothing"):
+                server.run("SELECT nothing")
+        assert "database system is shut down" in server.log.read_text()
 
 
 def test_a_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ from tools.bench.peers.records import Records
 from tools.bench.peers.targets import DRAINED, DRAINED_BY_TWO, PICKUP, Medians
 
 OURS_FILE, PEERS_FILE, PLOT_FILE = "figures.jsonl", "peers.jsonl", "benchmarks.svg"
+REMARKS_FILE = "remarks.md"
+"""Written by hand, and kept: what stands in the way where a target is not reached."""
+
 INTRODUCTION = Path(__file__).with_name("page.md")
 
 Line = Mapping[str, Any]
@@ -76,17 +79,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"bench: {options.figures / name} is not there: measure first.", file=sys.stderr)
             return 1
         shutil.copyfile(options.figures / name, kept / name)
-    page = Page(_lines(kept / OURS_FILE), Records(kept / PEERS_FILE))
+    page = Page(_lines(kept / OURS_FILE), Records(kept / PEERS_FILE), kept / REMARKS_FILE)
     (kept / PLOT_FILE).write_text(page.plot())
     (options.docs / "benchmarks.md").write_text(page.text())
     return 0
 
 
 class Page:
-    """The page, from the lines of ours and the records of peers."""
+    """The page, from the lines of ours, the records of peers, and what people remark on them."""
 
-    def __init__(self, ours: Sequence[Line], peers: Records) -> None:
+    def __init__(self, ours: Sequence[Line], peers: Records, remarks: Path) -> None:
         self._ours = ours
+        self._remarks = remarks
         self._peers = peers
         self._medians = _medians(peers)
         known = (*OURS_ROWS, *rows())
@@ -142,15 +146,17 @@ class Page:
             found = list(targets.reached(ours, self._rows, self._medians))
             if found:
                 yield _grid((ours.name, "asked", "measured", ""), found)
+        if self._remarks.exists():
+            yield self._remarks.read_text().strip()
 
     def _table(self, title: str, columns: Sequence[tuple[str, str]]) -> Iterator[str]:
         first = columns[0][1]
-        head = ("", *(name for name, _ in columns), "a killed worker's tasks", "its store")
+        head = ("", *(name for name, _ in columns), "delivery", "its store")
         cells = [
             (
                 f"**{row.name}**" if row.is_ours else row.name,
                 *(str(self._medians.get((row.name, figure), "")) for _, figure in columns),
-                row.delivery,
+                row.delivery.split(":")[0],
                 LASTING[row.store],
             )
             for row, _ in self._by(first)
@@ -181,10 +187,14 @@ class Page:
             yield _grid(("", "database", "median (lowest to highest)", "unit", "target", ""), cells)
 
     def _settings(self) -> Iterator[str]:
-        yield "## Settings and versions"
+        yield "## What each guarantees, settings and versions"
         versions = self._peers.versions()
-        cells = [(row.name, row.settings, _named(versions.get(row.name, {}))) for row in self._rows]
-        yield _grid(("", "settings", "versions"), cells)
+        cells = [
+            (row.name, row.settings, row.delivery, row.keeps, _named(versions.get(row.name, {})))
+            for row in self._rows
+        ]
+        head = ("", "settings", "the tasks of a worker that is killed", "it keeps", "versions")
+        yield _grid(head, cells)
 
     def _missing(self) -> Iterator[str]:
         failures = self._peers.failures()

@@ -40,6 +40,7 @@ class Row:
     variant: str = ""
     settings: str
     delivery: str
+    keeps: str
     recovery_seconds: float = 0
     polls: bool = False
     python: tuple[int, int] = (3, 11)
@@ -72,6 +73,7 @@ _OURS = Row(
     store="mysql",
     program="rowlease",
     settings="WORKER_CONCURRENCY=500; history of attempts kept; a reaper beside",
+    keeps="a row for each task, its payload and its attempts, for as long as one wants",
     delivery="at least once, fenced: run again once the worker's leases are swept",
     recovery_seconds=20,
 )
@@ -82,6 +84,7 @@ _HUEY = Row(
     program="huey",
     requires=("huey", "redis"),
     settings="one process of 4 threads, no results",
+    keeps="a message in a list, until it is taken",
     delivery=AT_MOST_ONCE,
 )
 
@@ -91,6 +94,7 @@ _CELERY = Row(
     program="celery",
     requires=("celery[redis]",),
     settings="prefork of 1, prefetch multiplier 128, no results, no gossip, mingle, heartbeat",
+    keeps="a message in a list, until it is taken or acknowledged",
     delivery="at most once: what runs is lost, what is prefetched comes back after an hour",
 )
 _CELERY_LATE = replace(
@@ -106,6 +110,7 @@ _TASKIQ = Row(
     requires=("taskiq", "taskiq-redis", "uvloop"),
     variant="list",
     settings="one process, 500 tasks at once, 500 prefetched, uvloop",
+    keeps="a message in a list, or in a stream where none is removed",
     delivery=AT_MOST_ONCE,
 )
 _TASKIQ_STREAM = replace(
@@ -119,6 +124,7 @@ _RQ = Row(
     program="rq",
     requires=("rq", "redis"),
     settings="SimpleWorker, which does not fork for each task; results not kept",
+    keeps="a hash for each task, until it is done, and lists and sets of their ids",
     delivery="at most once: ends as failed",
 )
 _ARQ = Row(
@@ -128,6 +134,7 @@ _ARQ = Row(
     program="arq",
     requires=("arq",),
     settings="100 tasks at once, results not kept",
+    keeps="a key for each task, until it is done, and a set of their ids",
     delivery="at least once: comes back after the task's timeout (5 minutes)",
 )
 _DRAMATIQ = Row(
@@ -137,6 +144,7 @@ _DRAMATIQ = Row(
     program="dramatiq",
     requires=("dramatiq[redis]",),
     settings="one process of 8 threads",
+    keeps="a message for each task in a hash, until it is acknowledged, and a list of their ids",
     delivery="at least once: comes back after a minute (heartbeat_timeout)",
 )
 _SAQ = Row(
@@ -145,6 +153,7 @@ _SAQ = Row(
     program="saq",
     requires=("saq[hiredis]", "redis", "typing-extensions"),
     settings="100 tasks at once",
+    keeps="a key for each task, for ten minutes after its end, and sets of their ids",
     delivery="at least once for tasks with retries: swept every minute",
 )
 _BULLMQ = Row(
@@ -153,6 +162,7 @@ _BULLMQ = Row(
     program="bullmq.cjs",
     requires=("bullmq", "ioredis"),
     settings="node, 100 tasks at once, finished ones removed",
+    keeps="a hash for each task, until it is done, and lists of their ids",
     delivery="at least once: comes back after half a minute (stalledInterval)",
 )
 _PROCRASTINATE = Row(
@@ -161,6 +171,7 @@ _PROCRASTINATE = Row(
     program="procrastinate",
     requires=("procrastinate", "psycopg[binary,pool]"),
     settings="50 tasks at once",
+    keeps="a row for each task, and a row for each of its events",
     delivery="at least once, by a task of one's own that takes stalled ones back",
 )
 _PGQUEUER = Row(
@@ -170,7 +181,8 @@ _PGQUEUER = Row(
     requires=("pgqueuer", "asyncpg", "uvloop"),
     variant="batch 10",
     settings="batches of 10; finished tasks deleted",
-    delivery="at least once, no fence: comes back after its heartbeat timeout",
+    keeps="a row for each task, until it is done, and a log of what became of it; no fence",
+    delivery="at least once, no fence: comes back after half a minute",
 )
 _GRAPHILE = Row(
     peer="graphile-worker",
@@ -178,6 +190,7 @@ _GRAPHILE = Row(
     program="graphile.cjs",
     requires=("graphile-worker",),
     settings="node, 24 tasks at once, local queue of 500, completions batched; tasks deleted",
+    keeps="a row for each task, until it is done; no history",
     delivery="at least once: comes back after four hours",
 )
 _OBAN = Row(
@@ -186,7 +199,8 @@ _OBAN = Row(
     program="oban",
     requires=("oban", "psycopg[binary,pool]"),
     settings="100 tasks at once",
-    delivery="at least once: rescued",
+    keeps="a row for each task, for a day; no history of attempts, no fence",
+    delivery="at least once, no fence: rescued after five minutes",
     python=(3, 12),
 )
 _CHANCY = Row(
@@ -195,7 +209,8 @@ _CHANCY = Row(
     program="chancy",
     requires=("chancy", "psycopg[binary,pool]"),
     settings="100 tasks at once",
-    delivery="at least once: recovered",
+    keeps="a row for each task, for a while; ends are written once a second, all together",
+    delivery="at least once: comes back after a minute and a half",
 )
 _DBWORKER = Row(
     peer="dbworker",
@@ -204,7 +219,8 @@ _DBWORKER = Row(
     program="dbworker",
     requires=("dbworker", "pymysql"),
     settings="4 at once, each in a process",
-    delivery="at least once: comes back when its claim expires",
+    keeps="a row for each task, and one for its state",
+    delivery="at least once: comes back after half a minute",
     python=(3, 12),
 )
 

@@ -8,6 +8,9 @@ from pathlib import Path
 RECORD = struct.Struct("<qq")
 """A task's number, and when it was carried out in nanoseconds; `apps.ground` writes the same."""
 
+LEAST_SHARE = 0.25
+"""Of the tasks, that must be carried out after all workers are under way."""
+
 
 class Journal:
     """A file of records, which a worker and its children append to."""
@@ -34,15 +37,18 @@ def count(journals: Iterable[Journal]) -> int:
 
 
 def per_second(journals: Sequence[Journal]) -> float:
-    """Return tasks per second from when all workers are under way to the last task; 0 for none.
+    """Return tasks per second from when all workers are under way to the last task.
 
-    Who starts later than the others would otherwise be counted as slow.
+    Who starts later than the others would otherwise be counted as slow. Returns 0 when that left
+    too little to tell.
     """
     moments = [[moment for _, moment in journal.records()] for journal in journals]
     if not all(moments):
         return 0
     first = max(min(each) for each in moments)
     within = [moment for each in moments for moment in each if moment >= first]
+    if len(within) < LEAST_SHARE * sum(map(len, moments)):
+        return 0
     seconds = (max(within) - first) / 1e9
     return (len(within) - 1) / seconds if seconds else 0
 

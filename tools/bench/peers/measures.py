@@ -148,7 +148,7 @@ def _drained(subject: Subject, tasks: int, processes: int) -> list[Figure]:
         done, after = journal.count(journals) - start, _cost(subject, workers)
     rate = journal.per_second(journals)
     if not rate:
-        raise BenchError(f"Of {processes} workers one had nothing to do.")
+        raise BenchError(f"One of {processes} workers found next to nothing left to do.")
     suffix = "" if processes == 1 else f" by {processes}"
     costs = [(late - early) / max(done, 1) * 1e6 for early, late in zip(before, after, strict=True)]
     return [

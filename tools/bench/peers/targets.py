@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tools.bench.figures import Spread, number, verdict
-from tools.bench.peers.catalogue import LASTING, Row
+from tools.bench.peers.catalogue import Row
 
 DRAINED = "drained"
 DRAINED_BY_TWO = "drained by 2"
 PICKUP = "pickup p99"
+LOST = "missing in the end"
 Medians = Mapping[tuple[str, str], Spread]
 """The spread of each figure, by the row's name and the figure's."""
 
@@ -53,7 +54,7 @@ def reached(ours: Row, peers: Sequence[Row], medians: Medians) -> Iterator[Seque
         found = {
             row.name: medians[row.name, target.figure].median
             for row in peers
-            if target.against(row) and (row.name, target.figure) in medians
+            if not row.is_ours and target.against(row) and (row.name, target.figure) in medians
         }
         if mine is None or not found:
             continue
@@ -63,21 +64,23 @@ def reached(ours: Row, peers: Sequence[Row], medians: Medians) -> Iterator[Seque
         sign = "at most" if target.lower else "at least"
         asked = f"{sign} {number(target.factor)}x"
         yield target.text, asked, f"{number(ratio)}x {best}", verdict(is_reached)
+    lost = medians.get((ours.name, LOST))
+    if lost:
+        yield "tasks lost by a kill -9", "0", number(lost.highest), verdict(lost.highest == 0)
 
 
 def better(ours: Row, peers: Sequence[Row], medians: Medians) -> Iterator[str]:
-    """Yield a sentence for each figure in which a peer is ahead of ours."""
-    for figure, lower in COMPARED.items():
-        mine = medians.get((ours.name, figure))
-        for row in peers:
-            theirs = medians.get((row.name, figure))
-            if mine is None or theirs is None:
-                continue
-            if (theirs.median < mine.median) if lower else (theirs.median > mine.median):
-                yield (
-                    f"{row.name}: {figure} {number(theirs.median)} against {number(mine.median)}."
-                    f" Its tasks: {row.delivery}; its store {LASTING[row.store]}."
-                )
+    """Yield a sentence for each peer that is ahead of ours in something: in what, and why."""
+    for row in peers:
+        ahead = [
+            f"{figure} {number(theirs.median)} against {number(mine.median)}"
+            for figure, is_lower in COMPARED.items()
+            if (mine := medians.get((ours.name, figure)))
+            and (theirs := medians.get((row.name, figure)))
+            and (theirs.median < mine.median if is_lower else theirs.median > mine.median)
+        ]
+        if ahead:
+            yield f"**{row.name}**: {'; '.join(ahead)}. It keeps {row.keeps}."
 
 
 COMPARED: Mapping[str, bool] = {
