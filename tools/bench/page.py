@@ -25,6 +25,8 @@ REMARKS_FILE = "remarks.md"
 """Written by hand, and kept: what stands in the way where a target is not reached."""
 
 INTRODUCTION = Path(__file__).with_name("page.md")
+RAW = """Every figure below is the median of its runs, with the lowest and the highest.
+The raw lines are in `docs/benchmarks`."""
 
 Line = Mapping[str, Any]
 Table = tuple[str, Sequence[tuple[str, str]]]
@@ -98,7 +100,7 @@ class Page:
 
     def text(self) -> str:
         """Return the page as Markdown."""
-        parts = [INTRODUCTION.read_text().strip(), *self._conditions(), *self._targets()]
+        parts = [INTRODUCTION.read_text().strip(), RAW, *self._conditions(), *self._targets()]
         parts += [f"![The same as bars](benchmarks/{PLOT_FILE})"]
         for table in TABLES:
             parts += self._table(*table)
@@ -175,7 +177,7 @@ class Page:
 
     def _own(self) -> Iterator[str]:
         """Yield the tables of our own measures, with the targets that are set for them."""
-        yield "## Ours by itself"
+        yield "## Figures of ours by itself"
         groups = _latest(self._ours)
         for measure in dict.fromkeys(measure for _, measure, _ in groups):
             cells = [
