@@ -26,6 +26,7 @@ HERE = {"console", "json", "sh", "sql", "toml", "yaml"}
 """What this file runs or reads."""
 
 ELSEWHERE: Mapping[tuple[str, str], str] = {
+    ("docs/autoscaling.md", "sql"): "tests/test_autoscaling.py",
     ("docs/callbacks.md", "python"): "tests/worker/test_callback_task.py",
     ("docs/client.md", "console"): "tests/client/test_manual.py",
     ("docs/client.md", "python"): "tests/client/test_manual.py",
