@@ -21,7 +21,7 @@ _LOADED = re.compile(
 
 def main() -> int:
     """Build, look at what was built, and return the exit code."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     built = subprocess.run(
         [*command, "--config-file", str(CONFIGURATION)],
         env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},  # decision 8 knows of its end
