@@ -75,7 +75,7 @@ class Reaper:
         """Run the chores until asked to stop; one under way is let finish, within EXIT_SECONDS."""
         self._scheduler.start()
         log.info("reaper started")
-        self._stopping.asked.wait()
+        self._stopping.wait_until_asked()
         hurry = threading.Timer(EXIT_SECONDS, _leave)
         hurry.daemon = True
         hurry.start()

@@ -134,7 +134,7 @@ class Worker:
 
     def _work(self, is_done: Callable[[], bool] | None) -> None:
         if is_done is None:
-            self._stopping.asked.wait()
+            self._stopping.wait_until_asked()
             return
         # In a thread of its own, so that a database that hangs does not hold up a stop.
         finishing = watched("finishing", partial(self._finish, is_done), self._fail)

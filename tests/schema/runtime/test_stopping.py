@@ -1,11 +1,14 @@
 """Being told to stop."""
 
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from schema.runtime.stopping import Stopping
+from tests.conftest import ROOT
 from tests.waiting import wait_for
 
 
@@ -46,3 +49,26 @@ def test_a_signal_that_comes_while_somebody_begins_to_wait_is_heard(stopping: St
 
     assert returned
     wait_for(stopping.asked.is_set)
+
+
+UNHEARD = """
+import os, signal, threading
+from schema.runtime.stopping import Stopping
+from tests.conftest import ROOT
+
+stopping = Stopping()
+stopping.listen()
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+stopping.wait_until_asked()
+print("asked")
+"""
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_is_heard() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", UNHEARD], cwd=ROOT, capture_output=True, timeout=20, check=True
+    )
+
+    assert run.stdout == b"asked\n"
