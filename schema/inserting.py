@@ -9,6 +9,9 @@ MAX_ROWS = 500
 MAX_BYTES = 4 * 1024 * 1024
 """Well below max_allowed_packet, which is 16 MiB where nobody changed it."""
 
+_STEP = """SHOW SESSION VARIABLES
+WHERE Variable_name IN ('auto_increment_increment', 'wsrep_on')"""
+
 Row = Sequence[Any]
 
 Written = tuple[str, Row]
@@ -41,12 +44,14 @@ def insert_written(
 
 
 def auto_increment_step(connection: Connection) -> int:
-    """Return how far apart the numbers of one INSERT are; a cluster's members leave gaps."""
+    """Return how far apart the numbers of the last INSERT are; a cluster's members leave gaps."""
     step = connection.info.get("auto_increment_step")
     if step is None:
-        step = connection.exec_driver_sql("SELECT @@SESSION.auto_increment_increment").scalar_one()
-        connection.info["auto_increment_step"] = step
-    return int(step)
+        found = {row.Variable_name: row.Value for row in connection.exec_driver_sql(_STEP)}
+        step = int(found["auto_increment_increment"])
+        if found.get("wsrep_on") != "ON":  # Galera changes it whenever a node comes or goes
+            connection.info["auto_increment_step"] = step
+    return step
 
 
 def _pages(rows: Sequence[Written]) -> Iterator[Sequence[Written]]:
