@@ -1,4 +1,5 @@
-"""A MySQL Group Replication cluster of three nodes on this machine, one of which takes writes.
+"""Several servers on this machine, of which one takes writes.
 
-`python -m tools.cluster` starts one and says where it is.
+MySQL Group Replication, a MariaDB primary with a semi-synchronous replica, MariaDB Galera.
+`python -m tools.cluster` starts the first and says where it is.
 """

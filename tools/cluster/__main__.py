@@ -25,7 +25,9 @@ def main() -> int:
             running = stack.enter_context(cluster(options.folder.resolve()))
             print(f"DATABASE_URL={running.url}")
             if options.haproxy:
-                print(f"DATABASE_URL={stack.enter_context(balancer(running, options.folder))}")
+                print(
+                    f"DATABASE_URL={stack.enter_context(balancer(running.nodes, options.folder))}"
+                )
             print(f"The primary listens on {running.primary().port}.", flush=True)
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
     except ServerError as error:

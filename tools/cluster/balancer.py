@@ -1,13 +1,13 @@
-"""HAProxy in front of a cluster: one address, which leads to whoever is the primary."""
+"""HAProxy in front of several servers: one address, which leads to the one that takes writes."""
 
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tools.cluster.nodes import Cluster, Node
+from tools.cluster.node import Node
 from tools.servers.bound import bound
 from tools.servers.errors import ServerError
 from tools.servers.ports import LOOPBACK, free_port
@@ -28,7 +28,7 @@ listen mysql
 
 
 @contextmanager
-def balancer(cluster: Cluster, folder: Path) -> Iterator[str]:
+def balancer(nodes: Sequence[Node], folder: Path) -> Iterator[str]:
     """Start HAProxy and what it asks who is the primary; yield the address for DATABASE_URL."""
     program = locate("haproxy")
     if program is None:
@@ -39,7 +39,7 @@ def balancer(cluster: Cluster, folder: Path) -> Iterator[str]:
         lines = [
             f"  server node-{node.port} {LOOPBACK}:{node.port}"
             f" check port {stack.enter_context(_health(node))}"
-            for node in cluster.nodes
+            for node in nodes
         ]
         config.write_text("\n".join([_HEAD.format(host=LOOPBACK, port=port), *lines, ""]))
         with (folder / "haproxy.log").open("wb") as log:

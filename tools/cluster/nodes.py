@@ -1,7 +1,5 @@
-"""The nodes of a cluster: started, joined, asked who is the primary."""
+"""MySQL Group Replication: nodes that are started, joined, asked who is the primary."""
 
-import os
-import signal
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -10,13 +8,13 @@ from pathlib import Path
 
 import pymysql
 
+from tools.cluster.node import ORDER_SECONDS, Node
 from tools.servers.errors import ProgramMissingError, ServerError
 from tools.servers.ports import LOOPBACK, free_port
 from tools.servers.programs import Program, find_database
-from tools.servers.sql import NAME, Database
+from tools.servers.sql import NAME
 
 JOIN_SECONDS = 60.0
-ASK_SECONDS = 2
 
 _OPTIONS = (
     "--gtid-mode=ON",
@@ -46,11 +44,12 @@ _PRIMARY = """SELECT MEMBER_PORT FROM performance_schema.replication_group_membe
 WHERE MEMBER_ROLE = 'PRIMARY' AND MEMBER_STATE = 'ONLINE'"""
 _ONLINE = """SELECT COUNT(*) FROM performance_schema.replication_group_members
 WHERE MEMBER_STATE = 'ONLINE'"""
-_IS_PRIMARY = f"{_PRIMARY} AND MEMBER_ID = @@server_uuid"
 
 
-class Node(Database):
-    """One server of a cluster."""
+class Member(Node):
+    """One server of a group."""
+
+    primary_query = f"{_PRIMARY} AND MEMBER_ID = @@server_uuid"
 
     def __init__(
         self, directory: Path, program: Program, number: int, group: Sequence[str]
@@ -67,41 +66,19 @@ class Node(Database):
     def _command(self) -> list[str]:
         return [*super()._command(), f"--report-port={self.port}"]
 
-    def ask(self, *statements: str) -> tuple[tuple[object, ...], ...]:
-        """Do statements as root, and return what the last one found."""
-        connection = pymysql.connect(
-            host=LOOPBACK,
-            port=self.port,
-            user="root",
-            connect_timeout=ASK_SECONDS,
-            read_timeout=JOIN_SECONDS if "GROUP_REPLICATION" in statements[-1] else ASK_SECONDS,
-            autocommit=True,
-        )
-        with connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-            return tuple(cursor.fetchall())
+    def enter(self) -> None:
+        """Join the group."""
+        self.ask("START GROUP_REPLICATION", seconds=ORDER_SECONDS)
 
-    def is_primary(self) -> bool:
-        """Whether it takes writes, as far as it can tell."""
-        try:
-            return bool(self.ask(_IS_PRIMARY))
-        except (pymysql.Error, OSError):
-            return False
-
-    def freeze(self) -> None:
-        """Let it hang."""
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        os.kill(self.pid, signal.SIGCONT)
+    def leave(self) -> None:
+        """Leave the group."""
+        self.ask("STOP GROUP_REPLICATION", seconds=ORDER_SECONDS)
 
 
 class Cluster:
     """Three nodes that agree on every commit; a majority goes on without the others."""
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    def __init__(self, nodes: Sequence[Member]) -> None:
         self.nodes = nodes
 
     @property
@@ -114,27 +91,26 @@ class Cluster:
         """Make the group: the first node begins, the others join it."""
         for node in self.nodes:
             node.ask(*_USER)
-        self.nodes[0].ask(
-            "SET GLOBAL group_replication_bootstrap_group = ON", "START GROUP_REPLICATION"
-        )
+        self.nodes[0].ask("SET GLOBAL group_replication_bootstrap_group = ON")
+        self.nodes[0].enter()
         self.nodes[0].ask("SET GLOBAL group_replication_bootstrap_group = OFF")
         for node in self.nodes[1:]:
-            node.ask("START GROUP_REPLICATION")
+            node.enter()
         self.wait_until_online()
 
-    def join(self, node: Node) -> None:
+    def join(self, node: Member) -> None:
         """Bring a node back that was killed, or that the others had given up."""
         node.start()
         end = time.monotonic() + JOIN_SECONDS
         while not self._sees_all(node):
             if time.monotonic() > end:
                 raise ServerError(f"The node did not come back: see {node.log}.")
-            for statement in ("STOP GROUP_REPLICATION", "START GROUP_REPLICATION"):
+            for order in (node.leave, node.enter):
                 with suppress(pymysql.Error, OSError):
-                    node.ask(statement)
+                    order()
         self.wait_until_online()
 
-    def primary(self) -> Node:
+    def primary(self) -> Member:
         """Return the node that takes writes; waits for one to be elected."""
         end = time.monotonic() + JOIN_SECONDS
         while time.monotonic() < end:
@@ -144,10 +120,11 @@ class Cluster:
             time.sleep(0.2)
         raise ServerError("The cluster has no primary.")
 
-    def switch_to(self, node: Node) -> None:
+    def switch_to(self, node: Member) -> None:
         """Make a node the primary, as planned work does."""
         ((member,),) = node.ask("SELECT @@server_uuid")
-        self.primary().ask(f"SELECT group_replication_set_as_primary('{member}')")
+        order = f"SELECT group_replication_set_as_primary('{member}')"
+        self.primary().ask(order, seconds=ORDER_SECONDS)
 
     def wait_until_online(self) -> None:
         """Wait until all nodes are members of the group."""
@@ -157,7 +134,7 @@ class Cluster:
                 raise ServerError("The nodes did not find together: see their logs.")
             time.sleep(0.2)
 
-    def _sees_all(self, node: Node) -> bool:
+    def _sees_all(self, node: Member) -> bool:
         try:
             return node.ask(_ONLINE) == ((len(self.nodes),),)
         except (pymysql.Error, OSError):
@@ -173,7 +150,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     group = [str(uuid.uuid4()), *(f"{LOOPBACK}:{free_port()}" for _ in range(3))]
     with ExitStack() as stack:
         nodes = [
-            stack.enter_context(Node(folder / f"node-{number}", program, number, group))
+            stack.enter_context(Member(folder / f"node-{number}", program, number, group))
             for number in (1, 2, 3)
         ]
         made = Cluster(nodes)
