@@ -25,7 +25,7 @@ WALK = 1_000
 PAGE = 500
 """Tasks that one transaction takes away."""
 
-REST = 2
+REST = 4
 """How many times as long as its page took the chore rests: workers come first."""
 
 LEAST_PER_SECOND = 650
