@@ -40,7 +40,7 @@ class Sizes:
     create_seconds: float = 1.0
     fill_seconds: float = 2.0
     drain_seconds: float = 3.0
-    pickups: int = 100
+    pickups: int = 80
     pause_seconds: float = 0.03
     idle_seconds: float = 2.0
     killed_tasks: int = 2_000
@@ -110,8 +110,9 @@ def kill(subject: Subject) -> list[Figure]:
         with subject.programs.workers(1) as second:
             journals = [each.journal for each in (*first, *second)]
             soon = _missing_after(journals, made, killed_at, AFTER_KILL_SECONDS)
-            recovery = max(subject.row.recovery_seconds, AFTER_KILL_SECONDS)
-            late = _missing_after(journals, made, killed_at, recovery) if soon else 0
+            recovery, late = subject.row.recovery_seconds, soon
+            if soon and recovery > AFTER_KILL_SECONDS:
+                late = _missing_after(journals, made, killed_at, recovery)
         times = journal.times_by_number(journals)
     return [
         Figure(f"missing {AFTER_KILL_SECONDS:.0f} s after a kill", soon, "tasks"),
