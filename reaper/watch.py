@@ -1,6 +1,6 @@
 """Watches what slows queues on MySQL down, and warns once when it begins."""
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from schema import pressure
@@ -13,12 +13,6 @@ from schema.runtime.transactions import run
 log = get_logger(__name__)
 
 WATCH_SECONDS = 15.0
-
-
-def _look(connection: Connection) -> Pressure:
-    found = pressure.look(connection)
-    pressure.note(connection, found)
-    return found
 
 
 class Watch:
@@ -35,7 +29,7 @@ class Watch:
         if not self._may_look:
             return
         try:
-            found = run(self._engine, _look)
+            found = run(self._engine, pressure.look)
         except DBAPIError as error:
             if error_code(error) not in NOT_ALLOWED:
                 raise
@@ -44,6 +38,8 @@ class Watch:
         else:
             self._tell_snapshot(found)
             self._tell_history(found)
+            # After the warnings: whom they are of may hold what this waits for.
+            run(self._engine, lambda connection: pressure.note(connection, found))
 
     def _tell_snapshot(self, found: Pressure) -> None:
         thread = None if found.old is None else found.old.thread

@@ -107,7 +107,7 @@ def test_the_watch_sees_a_transaction_that_stays_open(
         return bool(log)
 
     with engine.connect() as idle, capture_logs() as log:
-        idle.exec_driver_sql("SELECT * FROM settings FOR UPDATE").all()
+        idle.exec_driver_sql("SELECT * FROM queues FOR UPDATE").all()
         wait_for(warned)
         idle.rollback()
 
