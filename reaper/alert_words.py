@@ -11,28 +11,28 @@ from schema.times import from_database
 _SAID: dict[tuple[str, ...], tuple[str, str]] = {
     (AlertCode.FAILURES,): (
         "Of {ended} attempts in the last {minutes} minutes {failed} failed; {error}: {times}.",
-        "最近 {minutes} 分钟的 {ended} 次执行中有 {failed} 次失败,{error}:{times} 次。",
+        "最近 {minutes} 分钟的 {ended} 次执行中有 {failed} 次失败，{error}：{times} 次。",
     ),
     (AlertCode.FAILURES, "over"): ("Attempts fail no more than usual.", "失败率已恢复正常。"),
     (AlertCode.WAITING, "queue"): (
         "Queue {queue}: the oldest due task has waited for {age}.",
-        "队列 {queue}:最早到期的任务已等待 {age}。",
+        "队列 {queue}：最早到期的任务已等待 {age}。",
     ),
     (AlertCode.WAITING, "queue", "over"): (
         "Queue {queue}: no task waits for too long any more.",
-        "队列 {queue}:不再有任务等待过久。",
+        "队列 {queue}：不再有任务等待过久。",
     ),
     (AlertCode.NO_WORKER, "queue"): (
         "Queue {queue}: tasks are due since {since}, and no worker takes them.",
-        "队列 {queue}:自 {since} 起有任务到期,但没有 worker 领取该队列。",
+        "队列 {queue}：自 {since} 起有任务到期，但没有 worker 领取该队列。",
     ),
     (AlertCode.NO_WORKER, "queue", "over"): (
         "Queue {queue}: no task is left without a worker any more.",
-        "队列 {queue}:不再有无人领取的任务。",
+        "队列 {queue}：不再有无人领取的任务。",
     ),
     (AlertCode.NO_WORKER,): (
         "Tasks are due since {since}, and no worker is alive.",
-        "自 {since} 起有任务到期,但没有存活的 worker。",
+        "自 {since} 起有任务到期，但没有存活的 worker。",
     ),
     (AlertCode.NO_WORKER, "over"): (
         "No task is left without any worker any more.",
@@ -44,16 +44,16 @@ _SAID: dict[tuple[str, ...], tuple[str, str]] = {
     ),
     (AlertCode.REAPER_SILENT,): (
         "No reaper has worked since {since}: leases did not expire, schedules did not fire.",
-        "自 {since} 起没有 reaper 工作:租约未到期回收,定时计划未触发。",
+        "自 {since} 起没有 reaper 工作：租约未到期回收，定时计划未触发。",
     ),
     (AlertCode.REAPER_SILENT, "over"): ("A reaper works again.", "reaper 已恢复工作。"),
     (AlertCode.SNAPSHOT,): (
         "A transaction that stays open holds up the purge, and claims get slower: {who}.",
-        "有长时间未结束的事务阻碍清理(purge),领取任务会变慢:{who}。",
+        "有长时间未结束的事务阻碍清理（purge），领取任务会变慢：{who}。",
     ),
     (AlertCode.SNAPSHOT, "over"): (
         "No transaction holds up the purge any more.",
-        "不再有事务阻碍清理(purge)。",
+        "不再有事务阻碍清理（purge）。",
     ),
 }
 

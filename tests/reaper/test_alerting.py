@@ -132,8 +132,8 @@ def test_a_setting_chooses_chinese_and_the_time_zone(engine: Engine, receiver: R
     chinese()
 
     text = "\n".join(text_of(each) for each in receiver.received)
-    assert "队列 images:最早到期的任务已等待 11.7 分钟。" in text
-    assert "CST 起有任务到期,但没有存活的 worker。" in text
+    assert "队列 images：最早到期的任务已等待 11.7 分钟。" in text
+    assert "CST 起有任务到期，但没有存活的 worker。" in text
 
 
 def test_the_same_is_told_once_whoever_looks(engine: Engine, receiver: Receiver) -> None:
