@@ -195,3 +195,12 @@ def test_what_ends_elsewhere_too_is_not_ended_by_sql_alone(engine: Engine, has: 
 
     assert "stop it over HTTP" in refusal(engine, "p_stop_task", task_id, "why not")
     assert row(engine, task_id)["status"] == Status.TO_DO
+
+
+def test_a_start_by_sql_forgets_no_run_that_goes_on_elsewhere(engine: Engine) -> None:
+    task_id = make_in(engine, Status.PAUSED)
+    change(engine, task_id, """task_type = 'runninghub', checkpoint = '{"step": "accepted"}'""")
+    before = row(engine, task_id)
+
+    assert "start it over HTTP" in refusal(engine, "p_start_task", task_id, "why not")
+    assert row(engine, task_id) == before

@@ -253,11 +253,9 @@ END""",
         {_refused("stop")}
     END IF;
     IF found_status IN ('to_do', 'retrying') AND EXISTS (
-        SELECT 1 FROM tasks WHERE tasks.id = task_id AND (tasks.callback_url IS NOT NULL
-            OR tasks.task_type = 'runninghub' AND JSON_UNQUOTE(JSON_EXTRACT(tasks.checkpoint, '$.step')) = 'accepted')
+        SELECT 1 FROM tasks WHERE tasks.id = task_id AND tasks.callback_url IS NOT NULL
     ) THEN
-        SIGNAL SQLSTATE '45000'
-        SET MESSAGE_TEXT = 'it has a callback_url or a run at RunningHub: stop it over HTTP';
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'its end is told to a callback_url: stop it over HTTP';
     END IF;
     IF found_status <> 'cancelled' AND NOT is_stopping THEN
         SET next_status = IF(found_status = 'in_progress', 'in_progress', 'cancelled');
