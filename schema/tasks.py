@@ -40,14 +40,12 @@ EDITABLE = frozenset(
 )
 """Fields that a client may change later."""
 
-_GIVEN = (
+_PLAIN = (
     "title",
     "description",
     "status",
     "priority",
     "due_date",
-    "timeout_seconds",
-    "retry_limit",
     "task_type",
     "queue",
     "account_id",
@@ -56,12 +54,24 @@ _GIVEN = (
     "traceparent",
     "workflow_name",
     "node_count",
-    "available_at",
     "callback_url",
     "callback_of",
 )
+_GIVEN = (*_PLAIN, "timeout_seconds", "retry_limit", "available_at")
 _INSERT = f"INSERT INTO tasks ({', '.join(_GIVEN)}, created_at, updated_at)"
 _VALUES = f"({'%s, ' * len(_GIVEN)}'{{now}}', '{{now}}')"
+
+_INSERT_ALONE = """INSERT INTO tasks ({columns},
+    timeout_seconds, retry_limit, available_at, created_at, updated_at)
+SELECT {marks}, COALESCE(%s, timeout_seconds, %s), COALESCE(%s, retry_limit, %s),
+    COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+FROM queues WHERE name = %s"""
+"""One task, with the time and its queue's defaults, which are not asked for before.
+
+Isolated as READ COMMITTED it locks nothing of the queue.
+"""
+
+_INSERT_PAYLOADS = "INSERT INTO task_payloads (task_id, payload)"
 
 USUAL = (300, 3)
 """timeout_seconds and retry_limit where nothing else is said."""
@@ -110,12 +120,15 @@ class Placed:
 def create(connection: Connection, new: Sequence[NewTask]) -> list[int]:
     """Create tasks and return their ids in the same order.
 
-    Needs two to five statements whatever their number is (more above 500 tasks or 4 MiB), three
+    Needs one to five statements whatever their number is (more above 500 tasks or 4 MiB), three
     more where there are unique keys, two where payloads refer to files. Raises DocumentError when
     a payload is not JSON of at most 256 KiB, FilesMissingError when it refers to a file that is
     not there, UniqueKeyTakenError when another unfinished task has a key and the task does not say
     that this one is to be returned; the others may have been created then: roll back.
     """
+    if len(new) == 1 and not new[0].unique_key:
+        with tracing.enqueueing(new) as traced:
+            return [_create_alone(connection, traced[0])]
     placed = place(connection, new)
     for task, each in zip(new, placed, strict=True):
         if each.refused(task):
@@ -154,6 +167,39 @@ def _place(connection: Connection, new: Sequence[NewTask]) -> list[Placed]:
         else Placed(holders[key], is_new=False)
         for at, key in enumerate(keys)
     ]
+
+
+def _create_alone(connection: Connection, task: NewTask) -> int:
+    """Create a task without a key; a third faster than `_place`, which asks its queue first."""
+    payload = None if task.payload is None else _payload(task.payload)
+    files = references_in(payload)
+    if files:
+        file_references.require(connection, [files])
+    task_id = _insert_alone(connection, task)
+    note(connection, [task_id])
+    note_enqueued([task.queue])
+    if payload is not None:
+        connection.exec_driver_sql(f"{_INSERT_PAYLOADS} VALUES (%s, %s)", (task_id, payload))
+    if task.tags:
+        tags.attach(connection, {task_id: task.tags})
+    if files:
+        file_references.link(connection, {task_id: files})
+    return task_id
+
+
+def _insert_alone(connection: Connection, task: NewTask) -> int:
+    plain = zip(_PLAIN, _plain(task), strict=True)
+    given = {name: value for name, value in plain if value is not None}
+    timeout, retries = _usual(task)
+    limits = (task.timeout_seconds, timeout, task.retry_limit, retries)
+    statement = _INSERT_ALONE.format(columns=",".join(given), marks=",".join(["%s"] * len(given)))
+    parameters = (*given.values(), *limits, to_database(task.available_at), task.queue)
+    inserted = connection.exec_driver_sql(statement, parameters)
+    if not inserted.rowcount:  # its queue is not there yet
+        queues.ensure(connection, [task.queue])
+        inserted = connection.exec_driver_sql(statement, parameters)
+    task_id: int = inserted.lastrowid
+    return task_id
 
 
 def _insert_free(
@@ -248,15 +294,23 @@ def _payload(value: Any) -> str:
 
 
 def _row(task: NewTask, defaults: queues.QueueDefaults, now: datetime) -> tuple[Any, ...]:
-    timeout, retries = workflows.USUAL if task.task_type == workflows.TASK_TYPE else USUAL
+    timeout, retries = _usual(task)
+    return (
+        *_plain(task),
+        _first(task.timeout_seconds, defaults.timeout_seconds, timeout),
+        _first(task.retry_limit, defaults.retry_limit, retries),
+        to_database(task.available_at) or now,
+    )
+
+
+def _plain(task: NewTask) -> tuple[Any, ...]:
+    """Return what a task has whatever its queue gives, and whenever it is created."""
     return (
         task.title,
         task.description,
         str(Status.PAUSED if task.hold else Status.TO_DO),
         str(task.priority),
         to_database(task.due_date),
-        _first(task.timeout_seconds, defaults.timeout_seconds, timeout),
-        _first(task.retry_limit, defaults.retry_limit, retries),
         task.task_type,
         task.queue,
         task.account_id,
@@ -264,10 +318,13 @@ def _row(task: NewTask, defaults: queues.QueueDefaults, now: datetime) -> tuple[
         task.schedule_id,
         task.traceparent,
         *workflows.shown(task.task_type, task.payload),
-        to_database(task.available_at) or now,
         task.callback_url,
         task.callback_of,
     )
+
+
+def _usual(task: NewTask) -> tuple[int, int]:
+    return workflows.USUAL if task.task_type == workflows.TASK_TYPE else USUAL
 
 
 def _first(asked: int | None, of_queue: int | None, usual: int) -> int:
@@ -279,7 +336,7 @@ def _first(asked: int | None, of_queue: int | None, usual: int) -> int:
 def _attach(connection: Connection, given: Mapping[int, tuple[str | None, Sequence[str]]]) -> None:
     """Give tasks (by id) their payloads and tags."""
     payloads = [(task_id, text) for task_id, (text, _) in given.items() if text]
-    insert_rows(connection, "INSERT INTO task_payloads (task_id, payload)", "(%s, %s)", payloads)
+    insert_rows(connection, _INSERT_PAYLOADS, "(%s, %s)", payloads)
     tags.attach(connection, {task_id: names for task_id, (_, names) in given.items()})
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from schema import listing, tasks
+from schema import listing, queues, tasks
 from schema.documents import DocumentError
 from schema.filters import TaskFilter
 from schema.new_task import NewTask
@@ -101,6 +101,56 @@ def test_a_queue_gives_its_defaults_to_its_tasks(engine: Engine) -> None:
 
     assert (row(engine, taken)["timeout_seconds"], row(engine, taken)["retry_limit"]) == (7, 0)
     assert (row(engine, given)["timeout_seconds"], row(engine, given)["retry_limit"]) == (9, 0)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        NewTask(title="bare"),
+        NewTask(title="empty", description="", payload={}),
+        NewTask(title="limited", queue="limited"),
+        NewTask(title="says", queue="limited", timeout_seconds=9, retry_limit=0),
+        NewTask(title="workflow", task_type="runninghub", payload={"node_info_list": []}),
+        NewTask(
+            title="later",
+            hold=True,
+            priority=Priority.HIGH,
+            tags=["a", "b"],
+            available_at=datetime(2030, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+            due_date=datetime(2031, 1, 1, tzinfo=UTC),
+            callback_url="https://example.test/done",
+        ),
+    ],
+    ids=lambda task: task.title,
+)
+def test_a_task_alone_becomes_what_it_becomes_among_others(engine: Engine, task: NewTask) -> None:
+    with transaction(engine) as connection:
+        queues.create(connection, "limited", {"timeout_seconds": 77, "retry_limit": 5})
+        (alone,) = tasks.create(connection, [task])
+        among, _ = tasks.create(connection, [task, NewTask(title="another")])
+
+    with engine.connect() as connection:
+        found = [listing.find(connection, task_id) for task_id in (alone, among)]
+    assert found[0] is not None
+    assert found[1] is not None
+    passing = {"id", "created_at", "updated_at"} | (
+        set() if task.available_at else {"available_at"}
+    )
+    differing = {name for name in found[0] if found[0][name] != found[1][name]}
+    assert differing <= passing
+
+
+def test_a_task_is_created_while_its_queue_is_locked(engine: Engine) -> None:
+    make(engine, queue="busy")
+
+    with engine.connect() as holder, engine.connect() as creator:
+        holder.exec_driver_sql("SELECT 1 FROM queues WHERE name = 'busy' FOR UPDATE").all()
+        creator.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = 1")
+        (task_id,) = tasks.create(creator, [NewTask(title="at once", queue="busy")])
+        creator.commit()
+        creator.invalidate()
+
+    assert row(engine, task_id)["queue"] == "busy"
 
 
 def test_a_held_task_is_created_paused(engine: Engine) -> None:
