@@ -29,8 +29,8 @@ class Row:
 
     program is a module of `apps`, or a file of it for node; requires are the packages of its
     environment; variant is what the program is told to be. delivery says what a kill of the worker
-    does to the tasks that it holds, which are back within recovery_seconds where that is soon. Who
-    polls asks its store for tasks every so often.
+    does to the tasks that it holds; where they come back soon, this is waited for, recovery_seconds
+    after the kill. Who polls asks its store for tasks every so often.
     """
 
     peer: str
@@ -92,7 +92,7 @@ _CELERY = Row(
     peer="celery",
     store="redis everysec",
     program="celery",
-    requires=("celery[redis]",),
+    requires=("celery[redis]", "kombu", "redis"),
     settings="prefork of 1, prefetch multiplier 128, no results, no gossip, mingle, heartbeat",
     keeps="a message in a list, until it is taken or acknowledged",
     delivery="at most once: what runs is lost, what is prefetched comes back after an hour",
@@ -132,7 +132,7 @@ _ARQ = Row(
     polls=True,
     store="redis everysec",
     program="arq",
-    requires=("arq",),
+    requires=("arq", "redis"),
     settings="100 tasks at once, results not kept",
     keeps="a key for each task, until it is done, and a set of their ids",
     delivery="at least once: comes back after the task's timeout (5 minutes)",
@@ -142,7 +142,7 @@ _DRAMATIQ = Row(
     polls=True,
     store="redis everysec",
     program="dramatiq",
-    requires=("dramatiq[redis]",),
+    requires=("dramatiq[redis]", "redis"),
     settings="one process of 8 threads",
     keeps="a message for each task in a hash, until it is acknowledged, and a list of their ids",
     delivery="at least once: comes back after a minute (heartbeat_timeout)",
@@ -245,7 +245,12 @@ _ON_DATABASES: Sequence[Row] = (
     _CHANCY,
     _GRAPHILE,
     _DBWORKER,
-    replace(_CELERY, store="mysql", requires=("celery[sqlalchemy]", "pymysql"), polls=True),
+    replace(
+        _CELERY,
+        store="mysql",
+        requires=("celery[sqlalchemy]", "kombu", "sqlalchemy", "pymysql"),
+        polls=True,
+    ),
     replace(_HUEY, store="mysql", requires=("huey", "peewee", "pymysql"), polls=True),
 )
 

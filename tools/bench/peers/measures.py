@@ -28,6 +28,7 @@ BEGIN_SECONDS = 12.0
 """Who has carried out nothing so long after the kill finds nothing to do."""
 
 AFTER_KILL_SECONDS = 8.0
+DRAINED_TWICE = "run by both of two workers"
 KILL_PATIENCE_SECONDS = 30.0
 
 
@@ -109,14 +110,14 @@ def kill(subject: Subject) -> list[Figure]:
         killed_at = time.monotonic()
         with subject.programs.workers(1) as second:
             journals = [each.journal for each in (*first, *second)]
-            soon = _missing_after(journals, made, killed_at, AFTER_KILL_SECONDS)
-            recovery, late = subject.row.recovery_seconds, soon
-            if soon and recovery > AFTER_KILL_SECONDS:
+            soon = late = _missing_after(journals, made, killed_at, AFTER_KILL_SECONDS)
+            recovery = subject.row.recovery_seconds
+            if soon and recovery:
                 late = _missing_after(journals, made, killed_at, recovery)
         times = journal.times_by_number(journals)
     return [
         Figure(f"missing {AFTER_KILL_SECONDS:.0f} s after a kill", soon, "tasks"),
-        Figure("missing in the end", late, "tasks"),
+        *([Figure("missing in the end", late, "tasks")] if recovery else []),
         Figure("run again", sum(each > 1 for each in times.values()), "tasks"),
     ]
 
@@ -152,10 +153,12 @@ def _drained(subject: Subject, tasks: int, processes: int) -> list[Figure]:
         raise BenchError(f"One of {processes} workers found next to nothing left to do.")
     suffix = "" if processes == 1 else f" by {processes}"
     costs = [(late - early) / max(done, 1) * 1e6 for early, late in zip(before, after, strict=True)]
+    twice = sum(each > 1 for each in journal.times_by_number(journals).values())
     return [
         Figure(f"drained{suffix}", rate, "tasks/s"),
         Figure(f"worker CPU per task{suffix}", costs[0], "us"),
         Figure(f"store CPU per task{suffix}", costs[1], "us"),
+        *([Figure(DRAINED_TWICE, twice, "tasks")] if processes > 1 else []),
     ]
 
 

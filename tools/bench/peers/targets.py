@@ -9,7 +9,12 @@ from tools.bench.peers.catalogue import Row
 DRAINED = "drained"
 DRAINED_BY_TWO = "drained by 2"
 PICKUP = "pickup p99"
-LOST = "missing in the end"
+NONE_OF: Mapping[str, str] = {
+    "missing in the end": "tasks lost by a kill -9",
+    "run by both of two workers": "tasks of one drain that both of two workers ran",
+}
+"""Figures that must be 0, and what they are."""
+
 Medians = Mapping[tuple[str, str], Spread]
 """The spread of each figure, by the row's name and the figure's."""
 
@@ -64,9 +69,11 @@ def reached(ours: Row, peers: Sequence[Row], medians: Medians) -> Iterator[Seque
         sign = "at most" if target.lower else "at least"
         asked = f"{sign} {number(target.factor)}x"
         yield target.text, asked, f"{number(ratio)}x {best}", verdict(is_reached)
-    lost = medians.get((ours.name, LOST))
-    if lost:
-        yield "tasks lost by a kill -9", "0", number(lost.highest), verdict(lost.highest == 0)
+    for figure, text in NONE_OF.items():
+        counted = medians.get((ours.name, figure))
+        if counted:
+            worst = counted.highest
+            yield text, "0", number(worst), verdict(worst == 0)
 
 
 def better(ours: Row, peers: Sequence[Row], medians: Medians) -> Iterator[str]:
