@@ -3,14 +3,14 @@
 import random
 import time
 
-SHORTEST_SECONDS = 0.01
+SHORTEST_SECONDS = 0.008
 LONGEST_SECONDS = 0.2
 
 
 class Polling:
     """Quick right after a task came, slower the longer none does.
 
-    The wait is a tenth of the idle time, from 10 to 200 ms, and jittered by half, so that many
+    The wait is a tenth of the idle time, from 8 to 200 ms, and jittered by half, so that many
     workers do not ask at once.
     """
 
