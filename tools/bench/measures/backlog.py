@@ -1,7 +1,9 @@
-"""Backlog: what a claim costs where few, many and very many tasks wait beside finished ones."""
+"""Backlog: what claim and settle cost where few, many, very many tasks wait, beside ended ones."""
 
 import statistics
+import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from schema import tasks
 from schema.runtime.transactions import transaction
@@ -14,9 +16,16 @@ from tools.bench.stand import Stand
 WARM_ROUNDS = 5
 
 
+class _Costs(NamedTuple):
+    """Milliseconds of a claim, and of all that a batch takes: claim, settle and their commits."""
+
+    claim: float
+    whole: float
+
+
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Milliseconds of a claim at three backlogs, which rounds of claim, settle, create keep."""
+    """What a batch costs at three backlogs, which rounds of claim, settle, create keep."""
 
     few: int = 1_000
     many: int = 100_000
@@ -31,15 +40,20 @@ class Backlog:
         first = filling.fill(stand.engine, waiting_task(), 1)
         Rounds(stand.engine, 1).take_one()
         filling.multiply(stand.engine, first, self.finished)
-        costs = [self._cost_at(stand, size) for size in (self.few, self.many, self.most)]
+        costs = [self._costs_at(stand, size) for size in (self.few, self.many, self.most)]
+        claims = [cost.claim for cost in costs]
+        rates = [self.slots / cost.whole * 1e3 for cost in costs]
         return [
-            Figure("1: few wait", costs[0], "ms"),
-            Figure("2: many wait", costs[1], "ms"),
-            Figure("3: very many wait", costs[2], "ms"),
-            Figure("dearest against cheapest", max(costs) / min(costs), "x", at_most=1.3),
+            Figure("1: few wait", claims[0], "ms"),
+            Figure("2: many wait", claims[1], "ms"),
+            Figure("3: very many wait", claims[2], "ms"),
+            Figure("dearest against cheapest", max(claims) / min(claims), "x", at_most=1.3),
+            Figure("throughput where few wait", rates[0], "tasks/s"),
+            Figure("throughput where very many wait", rates[2], "tasks/s"),
+            Figure("throughput, very many against few", rates[2] / rates[0], "x", at_least=0.9),
         ]
 
-    def _cost_at(self, stand: Stand, size: int) -> float:
+    def _costs_at(self, stand: Stand, size: int) -> _Costs:
         with stand.engine.connect() as connection:
             wait = "SELECT COUNT(*) FROM tasks WHERE claimable = 1"
             have = connection.exec_driver_sql(wait).scalar_one()
@@ -47,10 +61,12 @@ class Backlog:
         stand.wait_until_quiet()
         rounds = Rounds(stand.engine, self.slots)
         costs = [self._round(stand, rounds) for _ in range(WARM_ROUNDS + self.rounds)]
-        return statistics.median(costs[WARM_ROUNDS:])
+        return _Costs(*map(statistics.median, zip(*costs[WARM_ROUNDS:], strict=True)))
 
-    def _round(self, stand: Stand, rounds: Rounds) -> float:
-        cost = rounds.take_one()
+    def _round(self, stand: Stand, rounds: Rounds) -> _Costs:
+        begun = time.perf_counter()
+        claim = rounds.take_one()
+        whole = (time.perf_counter() - begun) * 1e3
         with transaction(stand.engine) as connection:
             tasks.create(connection, [waiting_task()] * self.slots)
-        return cost
+        return _Costs(claim, whole)

@@ -77,17 +77,24 @@ def reached(ours: Row, peers: Sequence[Row], medians: Medians) -> Iterator[Seque
 
 
 def better(ours: Row, peers: Sequence[Row], medians: Medians) -> Iterator[str]:
-    """Yield a sentence for each peer that is ahead of ours in something: in what, and why."""
-    for row in peers:
-        ahead = [
-            f"{figure} {number(theirs.median)} against {number(mine.median)}"
-            for figure, is_lower in COMPARED.items()
-            if (mine := medians.get((ours.name, figure)))
-            and (theirs := medians.get((row.name, figure)))
-            and (theirs.median < mine.median if is_lower else theirs.median > mine.median)
-        ]
+    """Yield a sentence for each figure in which peers are ahead of ours: who, best first."""
+    for figure, is_lower in COMPARED.items():
+        mine = medians.get((ours.name, figure))
+        theirs = {
+            row.name: medians[row.name, figure] for row in peers if (row.name, figure) in medians
+        }
+        if mine is None:
+            continue
+        sign = 1 if is_lower else -1
+        ahead = sorted(
+            (sign * spread.median, f"{name} {number(spread.median)}")
+            for name, spread in theirs.items()
+            if sign * spread.median < sign * mine.median
+            and number(spread.median) != number(mine.median)
+        )
         if ahead:
-            yield f"**{row.name}**: {'; '.join(ahead)}. It keeps {row.keeps}."
+            told = ", ".join(text.replace(", ", " on ") for _, text in ahead)
+            yield f"**{figure}**, ours {number(mine.median)}: {told}."
 
 
 COMPARED: Mapping[str, bool] = {
