@@ -194,10 +194,8 @@ def _insert_alone(connection: Connection, task: NewTask) -> int:
     limits = (task.timeout_seconds, timeout, task.retry_limit, retries)
     statement = _INSERT_ALONE.format(columns=",".join(given), marks=",".join(["%s"] * len(given)))
     parameters = (*given.values(), *limits, to_database(task.available_at), task.queue)
-    inserted = connection.exec_driver_sql(statement, parameters)
-    if not inserted.rowcount:  # its queue is not there yet
-        queues.ensure(connection, [task.queue])
-        inserted = connection.exec_driver_sql(statement, parameters)
+    while not (inserted := connection.exec_driver_sql(statement, parameters)).rowcount:
+        queues.ensure(connection, [task.queue])  # it is not there, or was deleted meanwhile
     task_id: int = inserted.lastrowid
     return task_id
 

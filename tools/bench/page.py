@@ -15,16 +15,17 @@ from tools.bench import bars
 from tools.bench.__main__ import FOLDER
 from tools.bench.bars import Bar
 from tools.bench.figures import Figure, Spread, number, verdict
+from tools.bench.measures import MEASURES
 from tools.bench.peers import targets
 from tools.bench.peers.catalogue import LASTING, OURS_ROWS, Row, rows
 from tools.bench.peers.records import Records
 from tools.bench.peers.targets import DRAINED, DRAINED_BY_TWO, PICKUP, Medians
 
 OURS_FILE, PEERS_FILE, PLOT_FILE = "figures.jsonl", "peers.jsonl", "benchmarks.svg"
-REMARKS_FILE = "remarks.md"
-"""Written by hand, and kept: what stands in the way where a target is not reached."""
-
 INTRODUCTION = Path(__file__).with_name("page.md")
+REMARKS = Path(__file__).with_name("remarks.md")
+"""What stands in the way where a target is not reached, and why peers are ahead."""
+
 RAW = """Every figure below is the median of its runs, with the lowest and the highest.
 The raw lines are in `docs/benchmarks`."""
 
@@ -88,18 +89,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"bench: {options.figures / name} is not there: measure first.", file=sys.stderr)
             return 1
         shutil.copyfile(options.figures / name, kept / name)
-    page = Page(_lines(kept / OURS_FILE), Records(kept / PEERS_FILE), kept / REMARKS_FILE)
+    page = Page(_lines(kept / OURS_FILE), Records(kept / PEERS_FILE))
     (kept / PLOT_FILE).write_text(page.plot())
     (options.docs / "benchmarks.md").write_text(page.text())
     return 0
 
 
 class Page:
-    """The page, from the lines of ours, the records of peers, and what people remark on them."""
+    """The page, from the lines of ours and the records of peers."""
 
-    def __init__(self, ours: Sequence[Line], peers: Records, remarks: Path) -> None:
+    def __init__(self, ours: Sequence[Line], peers: Records) -> None:
         self._ours = ours
-        self._remarks = remarks
         self._peers = peers
         self._medians = _medians(peers)
         known = (*OURS_ROWS, *rows())
@@ -144,7 +144,7 @@ class Page:
                 f"- {told['at'][:10]}; {told['system']}, Python {told['python']}",
                 f"- {told['cores']} cores of {told['processor']}, {memory:.0f} GiB of memory",
                 f"- file system: {told['file_system']}",
-                f"- stores: {_named(self._peers.last('stores')['versions'])}",
+                f"- stores: {_named(self._peers.stores())}",
                 f"- sizes: {_named(told['sizes'])}",
             ]
         )
@@ -155,8 +155,7 @@ class Page:
             found = list(targets.reached(ours, self._rows, self._medians))
             if found:
                 yield _grid((ours.name, "asked", "measured", ""), found)
-        if self._remarks.exists():
-            yield self._remarks.read_text().strip()
+        yield REMARKS.read_text().strip()
 
     def _table(self, title: str, columns: Sequence[tuple[str, str]]) -> Iterator[str]:
         first = columns[0][1]
@@ -186,12 +185,14 @@ class Page:
         """Yield the tables of our own measures, with the targets that are set for them."""
         yield "## Figures of ours by itself"
         groups = _latest(self._ours)
-        for measure in dict.fromkeys(measure for _, measure, _ in groups):
+        for measure in MEASURES:
             cells = [
                 (figure, database, *_judged(figures))
                 for (database, name, figure), figures in groups.items()
                 if name == measure
             ]
+            if not cells:
+                continue
             yield f"### {measure}"
             yield _grid(("", "database", "median (lowest to highest)", "unit", "target", ""), cells)
 

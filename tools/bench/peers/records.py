@@ -57,6 +57,14 @@ class Records:
         """Return the versions that each row stands on."""
         return {line["row"]: line["versions"] for line in self._of("versions")}
 
+    def stores(self) -> dict[str, str]:
+        """Return the versions of the stores, whichever command started them."""
+        return {
+            name: version
+            for line in self._of("stores")
+            for name, version in line["versions"].items()
+        }
+
     def failures(self) -> list[str]:
         """Return what could not be taken and why, each once."""
         taken = {(line["database"], line["measure"]) for line in self._of("figure")}
