@@ -4,16 +4,17 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from schema import tasks
 from schema.runtime.addresses import DatabaseAddress
 from schema.runtime.engine import create_thread_engine
-from schema.runtime.transactions import transaction
+from schema.runtime.transactions import commit
 from tools.bench.figures import Figure
 from tools.bench.filling import COPIED, PAYLOAD, fill, waiting_task
 from tools.bench.stand import Stand
@@ -58,14 +59,16 @@ class Enqueue:
         seconds = self.seconds / 2 / SLICES
         new = [waiting_task()] * batch
 
-        def create() -> int:
-            with transaction(engine) as connection:
-                return len(tasks.create(connection, new))
+        def create(connection: Connection) -> int:
+            made = len(tasks.create(connection, new))
+            commit(connection)
+            return made
 
         bare = _bare(engine, sample, batch)
         ours, limit = 0.0, 0.0
         for _ in range(SLICES):
-            ours += _per_second([create] * connections, seconds) / SLICES
+            with _creations(engine, create, connections) as steps:
+                ours += _per_second(steps, seconds) / SLICES
             with _loops(engine, bare, connections) as steps:
                 limit += _per_second(steps, seconds) / SLICES
         label = f"{name}, {connections} connection{'s' if connections > 1 else ''}"
@@ -109,6 +112,16 @@ def _bare(engine: Engine, sample: int, batch: int) -> Callable[[Any], int]:
         return batch
 
     return insert
+
+
+@contextmanager
+def _creations(
+    engine: Engine, create: Callable[[Connection], int], count: int
+) -> Iterator[list[Step]]:
+    """Provide steps that create, each on a connection of its own, which is held as by `_loops`."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(engine.connect()) for _ in range(count)]
+        yield [partial(create, connection) for connection in held]
 
 
 @contextmanager
