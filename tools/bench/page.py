@@ -19,7 +19,7 @@ from tools.bench.measures import MEASURES
 from tools.bench.peers import targets
 from tools.bench.peers.catalogue import LASTING, OURS_ROWS, Row, rows
 from tools.bench.peers.records import Records
-from tools.bench.peers.targets import DRAINED, DRAINED_BY_TWO, PICKUP, Medians
+from tools.bench.peers.targets import DRAINED, DRAINED_BY_TWO, LOST, PICKUP, RUN_BY_BOTH, Medians
 
 OURS_FILE, PEERS_FILE, PLOT_FILE = "figures.jsonl", "peers.jsonl", "benchmarks.svg"
 INTRODUCTION = Path(__file__).with_name("page.md")
@@ -42,7 +42,7 @@ TABLES: Sequence[Table] = (
         (
             ("one process", DRAINED),
             ("two", DRAINED_BY_TWO),
-            ("run by both of two, tasks", "run by both of two workers"),
+            ("run by both of two, tasks", RUN_BY_BOTH),
         ),
     ),
     (
@@ -69,7 +69,7 @@ TABLES: Sequence[Table] = (
         KILL,
         (
             ("missing 8 s after", "missing 8 s after a kill"),
-            ("missing in the end", "missing in the end"),
+            (LOST, LOST),
             ("run again", "run again"),
         ),
     ),

@@ -29,8 +29,8 @@ class Row:
 
     program is a module of `apps`, or a file of it for node; requires are the packages of its
     environment; variant is what the program is told to be. delivery says what a kill of the worker
-    does to the tasks that it holds; where they come back soon, this is waited for, recovery_seconds
-    after the kill. Who polls asks its store for tasks every so often.
+    does to the tasks that it holds; with recovery_seconds these are waited for so long after it.
+    Who polls asks its store for tasks every so often.
     """
 
     peer: str

@@ -13,6 +13,7 @@ from tools.bench.peers import journal
 from tools.bench.peers.catalogue import Row
 from tools.bench.peers.programs import Client, Made, Programs, Worker
 from tools.bench.peers.stores import Place
+from tools.bench.peers.targets import LOST, RUN_BY_BOTH
 from tools.bench.processes import cpu_seconds, proportional_bytes
 
 LOOK_SECONDS = 0.02
@@ -28,7 +29,6 @@ BEGIN_SECONDS = 12.0
 """Who has carried out nothing so long after the kill finds nothing to do."""
 
 AFTER_KILL_SECONDS = 8.0
-DRAINED_TWICE = "run by both of two workers"
 KILL_PATIENCE_SECONDS = 30.0
 
 
@@ -117,7 +117,7 @@ def kill(subject: Subject) -> list[Figure]:
         times = journal.times_by_number(journals)
     return [
         Figure(f"missing {AFTER_KILL_SECONDS:.0f} s after a kill", soon, "tasks"),
-        *([Figure("missing in the end", late, "tasks")] if recovery else []),
+        *([Figure(LOST, late, "tasks")] if recovery else []),
         Figure("run again", sum(each > 1 for each in times.values()), "tasks"),
     ]
 
@@ -158,7 +158,7 @@ def _drained(subject: Subject, tasks: int, processes: int) -> list[Figure]:
         Figure(f"drained{suffix}", rate, "tasks/s"),
         Figure(f"worker CPU per task{suffix}", costs[0], "us"),
         Figure(f"store CPU per task{suffix}", costs[1], "us"),
-        *([Figure(DRAINED_TWICE, twice, "tasks")] if processes > 1 else []),
+        *([Figure(RUN_BY_BOTH, twice, "tasks")] if processes > 1 else []),
     ]
 
 

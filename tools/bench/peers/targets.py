@@ -9,9 +9,11 @@ from tools.bench.peers.catalogue import Row
 DRAINED = "drained"
 DRAINED_BY_TWO = "drained by 2"
 PICKUP = "pickup p99"
+LOST = "missing in the end"
+RUN_BY_BOTH = "run by both of two workers"
 NONE_OF: Mapping[str, str] = {
-    "missing in the end": "tasks lost by a kill -9",
-    "run by both of two workers": "tasks of one drain that both of two workers ran",
+    LOST: "tasks lost by a kill -9",
+    RUN_BY_BOTH: "tasks of one drain that both of two workers ran",
 }
 """Figures that must be 0, and what they are."""
 
